@@ -1,0 +1,43 @@
+"""Writing the audit trail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import models
+
+from core.models import AuditEntry
+from core.request_context import current_request
+
+
+def record(
+    *,
+    action: str,
+    actor: AbstractBaseUser | None,
+    target: models.Model | None = None,
+    account_name: str = "",
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    reason: str = "",
+    ticket: str = "",
+) -> AuditEntry:
+    """Write one entry, in the caller's transaction: no act without its entry, no entry without its act.
+
+    ``target`` is the record acted on. Address and request id come from the running request, if there is one.
+    ``before`` and ``after`` hold JSON values and never a secret.
+    """
+    context = current_request()
+    return AuditEntry.objects.create(
+        action=action,
+        actor_id=actor.pk if actor is not None else None,
+        object_type=target._meta.label_lower if target is not None else "",
+        object_id=str(target.pk) if target is not None else "",
+        account_name=account_name,
+        before=before or {},
+        after=after or {},
+        reason=reason,
+        ticket=ticket,
+        address=context.address,
+        request_id=context.request_id,
+    )

@@ -1,0 +1,27 @@
+"""Places in a page that higher apps fill: the SIM page belongs to ``sims``, the buttons on it to ``operations``.
+
+A page writes ``{% slot "sims.detail.actions" sim=sim %}``; an app registers a function in ``AppConfig.ready()``
+that gets the request and the slot's arguments and answers safe HTML, or an empty text for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+SlotFunction = Callable[..., SafeString | str]
+
+_slots: dict[str, list[SlotFunction]] = {}
+
+
+def fill(name: str, function: SlotFunction) -> None:
+    """Have ``function(request, **arguments)`` rendered at the slot ``name``, in the order of registration."""
+    _slots.setdefault(name, []).append(function)
+
+
+def render(name: str, request: HttpRequest, **arguments: object) -> SafeString:
+    """What all functions of the slot answer, one after the other. Plain text is escaped."""
+    return format_html_join("", "{}", ((function(request, **arguments),) for function in _slots.get(name, ())))

@@ -1,0 +1,77 @@
+"""Pushes from the carrier: who may send them, and each one as it came."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class PushSource(models.Model):
+    """A sender of pushes: one SmartHub tenant or rule set. Its token is kept as a SHA-256 digest only."""
+
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    token_digest = models.CharField(_("token digest"), max_length=64, unique=True, editable=False)
+    active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("made"), default=timezone.now, editable=False)
+    last_push_at = models.DateTimeField(_("last push"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("push source")
+        verbose_name_plural = _("push sources")
+        default_permissions = ("view", "add", "change")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Push(models.Model):
+    """One push as it was received. The body is stored before the sender is answered."""
+
+    class State(models.TextChoices):
+        RECEIVED = "received", _("Received")
+        DONE = "done", _("Done")
+        IGNORED = "ignored", _("Ignored")
+        FAILED = "failed", _("Failed")
+        DEAD = "dead", _("Dead")
+        REJECTED = "rejected", _("Rejected")
+
+    source = models.ForeignKey(PushSource, verbose_name=_("source"), on_delete=models.PROTECT, related_name="pushes")
+    path_kind = models.CharField(_("kind in the address"), max_length=60, blank=True, default="")
+    kind = models.CharField(
+        _("kind"),
+        max_length=80,
+        blank=True,
+        default="",
+        help_text=_("The carrier's event type; empty until read."),
+    )
+    giccid = models.CharField(_("giccid"), max_length=40, blank=True, default="")
+    account_name = models.CharField(_("account"), max_length=120, blank=True, default="")
+    key = models.CharField(_("key"), max_length=80, blank=True, default="", help_text=_("The same for every copy."))
+    body = models.TextField(_("body as received"))
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.RECEIVED)
+    received_at = models.DateTimeField(_("received"), default=timezone.now)
+    attempts = models.IntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True, default=timezone.now)
+    lease_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    result = models.TextField(_("what it led to"), blank=True, default="")
+    problem = models.TextField(_("what is wrong with it"), blank=True, default="")
+
+    class Meta:
+        verbose_name = _("push")
+        verbose_name_plural = _("pushes")
+        default_permissions = ("view",)
+        permissions = [("replay_push", _("Can replay pushes"))]
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["state", "-id"], name="push_state"),
+            models.Index(fields=["kind", "-id"], name="push_kind"),
+            models.Index(fields=["giccid", "-id"], name="push_giccid"),
+            models.Index(fields=["source", "key"], name="push_key"),
+            models.Index(fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="push_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind or self.path_kind} #{self.pk}"

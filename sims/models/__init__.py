@@ -1,0 +1,8 @@
+"""The mirror's records."""
+
+from sims.models.reference import Account, RatePlan, SharePool
+from sims.models.sim import Note, Sim, Subscription
+from sims.models.sync import SyncRun
+from sims.models.timeline import TimelineEvent
+
+__all__ = ["Account", "Note", "RatePlan", "SharePool", "Sim", "Subscription", "SyncRun", "TimelineEvent"]

@@ -1,0 +1,36 @@
+"""The one place where the portal makes its client of the carrier's API."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import redis
+from django.conf import settings
+
+from smarthub import Budget, Lane, SmartHub
+
+
+@lru_cache(maxsize=1)
+def get_budget() -> Budget:
+    """The call budget that all processes share, in Valkey."""
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=5)
+    return Budget(client, rate=settings.CONFIG["SMARTHUB_RATE"])
+
+
+@lru_cache(maxsize=1)
+def _shared_client() -> SmartHub:
+    """One client, so one connection pool, for each process."""
+    config = settings.CONFIG
+    return SmartHub(
+        config["SMARTHUB_BASE_URL"],
+        config["SMARTHUB_API_KEY"],
+        budget=get_budget(),
+        connect_timeout=config["SMARTHUB_CONNECT_TIMEOUT"],
+        read_timeout=config["SMARTHUB_READ_TIMEOUT"],
+        page_size=config["SMARTHUB_PAGE_SIZE"],
+    )
+
+
+def get_client(lane: Lane) -> SmartHub:
+    """The client whose calls wait in ``lane`` of the call budget."""
+    return _shared_client().with_lane(lane)

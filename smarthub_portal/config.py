@@ -1,0 +1,149 @@
+"""Every setting an operator can give by the environment, in one table.
+
+``settings.py`` reads its values from here and the README's configuration table is made from here
+(``manage.py config_table``), so neither can say what the other does not.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Option:
+    """One environment variable: its type, its default (and the demo's, where that differs) and what it does.
+
+    A default of ``None`` in ``production`` mode with ``required=True`` stops the start with a clear message.
+    """
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    demo: Any = None
+    required: bool = False
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("SECRET_KEY", str, "", "Signs sessions and tokens; 50 random characters.", required=True),
+    Option(
+        "ALLOWED_HOSTS",
+        list,
+        [],
+        "Host names that the portal answers to, comma separated.",
+        demo=["localhost", "127.0.0.1", "[::1]"],
+        required=True,
+    ),
+    Option("CSRF_TRUSTED_ORIGINS", list, [], "Origins (https://host) of forms behind a proxy, comma separated."),
+    Option("DEBUG", bool, False, "Django's debug pages; refused in production."),
+    Option("DATABASE_URL", str, "", "postgres://user:password@host/name; without it SQLite in DATA_DIR."),
+    Option(
+        "REDIS_URL",
+        str,
+        "",
+        "Valkey or Redis for broker, cache, locks, call budget; without it the embedded one of the demo.",
+        required=True,
+    ),
+    Option("DATA_DIR", str, "var", "Where the embedded database and the demo's files live."),
+    Option(
+        "SMARTHUB_BASE_URL",
+        str,
+        "",
+        "The carrier's API, taken literally (with its /v1 where it has one).",
+        required=True,
+    ),
+    Option("SMARTHUB_API_KEY", str, "", "The carrier's key. Only ever in the environment.", required=True),
+    Option(
+        "SMARTHUB_RATE",
+        float,
+        10.0,
+        "Calls per second to the carrier, shared by all processes; 0 is no limit.",
+        demo=50.0,
+    ),
+    Option("SMARTHUB_PAGE_SIZE", int, 100, "Rows asked for on each page of a carrier's list."),
+    Option("SMARTHUB_CONNECT_TIMEOUT", float, 3.0, "Seconds to wait for a connection to the carrier."),
+    Option("SMARTHUB_READ_TIMEOUT", float, 30.0, "Seconds to wait for the carrier's answer.", demo=10.0),
+    Option("SYNC_FULL_EVERY", int, 6 * 3600, "Seconds between full walks of the carrier's list."),
+    Option("SYNC_CHANGES_EVERY", int, 60, "Seconds between readings of the carrier's change logs.", demo=10),
+    Option("SYNC_REFERENCE_EVERY", int, 3600, "Seconds between readings of accounts, plans and pools."),
+    Option("SYNC_LEASE", int, 120, "Seconds after which a sync that shows no life is taken over.", demo=30),
+    Option(
+        "SYNC_RESUME_WITHIN",
+        int,
+        6 * 3600,
+        "Seconds within which an interrupted walk goes on from its last page.",
+    ),
+    Option("SIM_REFRESH_AFTER", int, 300, "Seconds after which an opened SIM page reads its SIM again.", demo=60),
+    Option(
+        "TIMELINE_JOIN_WINDOW",
+        int,
+        300,
+        "Seconds within which an operation, a push and a change-log entry are one event.",
+    ),
+    Option(
+        "OPERATION_LEASE",
+        int,
+        60,
+        "Seconds a row may be `sending` before it counts as lost; more than the read time-out.",
+        demo=15,
+    ),
+    Option("OPERATION_DISPATCH_EVERY", int, 5, "Seconds between looks for operations that are due.", demo=2),
+    Option(
+        "OPERATION_EXPIRES_AFTER",
+        int,
+        3600,
+        "Seconds after which an operation that could not be sent expires.",
+    ),
+    Option("OPERATION_READBACK_TRIES", int, 8, "Readings of a SIM before an unclear operation needs a person."),
+    Option("PUSH_MAX_BYTES", int, 256 * 1024, "Largest push body that is taken."),
+    Option("PUSH_ATTEMPTS", int, 8, "Tries before a push that fails is parked as dead."),
+    Option("SESSION_AGE", int, 12 * 3600, "Seconds until a sign-in ends."),
+    Option("LOGIN_FAILURES", int, 5, "Failed sign-ins of a user from one address before a lockout."),
+    Option("LOGIN_LOCKOUT_MINUTES", int, 15, "Length of that lockout."),
+    Option("TIME_ZONE", str, "UTC", "Zone of times for users who have not chosen one."),
+    Option("BEHIND_PROXY", bool, False, "Trust X-Forwarded-Proto from a proxy that sets it."),
+    Option("SECURE_HSTS_SECONDS", int, 31536000, "Length of strict transport security.", demo=0),
+    Option("METRICS_TOKEN", str, "", "Bearer token for /metrics; without it only loopback may read it."),
+    Option("LOG_LEVEL", str, "INFO", "Least level that is logged."),
+)
+
+
+class Configuration(dict[str, Any]):
+    """Values of :data:`OPTIONS` by name; ``mode`` is ``production``, ``demo`` or ``test``."""
+
+    mode: str
+
+
+def load() -> Configuration:
+    """Read every option from the environment, then from ``DATA_DIR/demo.env`` when a demo wrote one.
+
+    The real environment wins over the file. The mode is ``PORTAL_MODE``; without it ``demo`` where the file
+    exists, else ``production``, so that a forgotten variable never opens a door.
+    """
+    data_dir = Path(os.environ.get("DATA_DIR") or "var")
+    data_dir = data_dir if data_dir.is_absolute() else BASE_DIR / data_dir
+    demo_file = data_dir / "demo.env"
+    if os.environ.get("PORTAL_MODE", "demo") == "demo" and demo_file.exists():
+        environ.Env.read_env(str(demo_file))
+    env = environ.Env()
+    config = Configuration()
+    config.mode = os.environ.get("PORTAL_MODE", "production")
+    for option in OPTIONS:
+        default = option.demo if config.mode != "production" and option.demo is not None else option.default
+        config[option.name] = read(env, option, default)
+    config["DATA_DIR"] = data_dir
+    return config
+
+
+def read(env: environ.Env, option: Option, default: Any) -> Any:
+    """One option's value in its type; an empty variable counts as not set."""
+    if not os.environ.get(option.name):
+        return default
+    return env.get_value(option.name, cast=option.type)

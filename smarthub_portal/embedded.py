@@ -1,0 +1,24 @@
+"""Where the embedded Valkey of a data directory listens: computed, so that every process finds it unasked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+LONGEST_SOCKET_PATH = 100
+"""Bytes; Linux refuses a unix socket path over 107, macOS one over 103."""
+
+
+def valkey_socket(data_dir: Path) -> Path:
+    """The unix socket of the Valkey that serves ``data_dir``.
+
+    It lies in the directory itself, or, where that path is too long for a socket, in a directory of the
+    user's own under the system's temporary one, named after the data directory.
+    """
+    near = data_dir.resolve() / "valkey.sock"
+    if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH:
+        return near
+    name = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"smarthub-{os.getuid()}-{name}" / "valkey.sock"

@@ -1,0 +1,223 @@
+"""Django settings. What an operator may change comes from the environment, see ``config.py``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import environ
+from csp.constants import NONCE, NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from smarthub_portal import config as configuration
+from smarthub_portal import schedule
+from smarthub_portal.embedded import valkey_socket
+
+CONFIG = configuration.load()
+BASE_DIR = configuration.BASE_DIR
+DATA_DIR = CONFIG["DATA_DIR"]
+MODE = CONFIG.mode
+DEMO = MODE == "demo"
+
+if MODE == "production":
+    # Asked for at the start, not at the first request: a portal that runs is one that is set up.
+    missing = [o.name for o in configuration.OPTIONS if o.required and not CONFIG[o.name]]
+    if missing:
+        raise ImproperlyConfigured(
+            f"Set {', '.join(missing)} in the environment (see README, Configuration), or run `make demo`."
+        )
+    if CONFIG["DEBUG"]:
+        raise ImproperlyConfigured("DEBUG is refused in production.")
+    if "*" in CONFIG["ALLOWED_HOSTS"]:
+        raise ImproperlyConfigured("ALLOWED_HOSTS: a wildcard is refused in production.")
+    if len(CONFIG["SECRET_KEY"]) < 50 or CONFIG["SECRET_KEY"].startswith("django-insecure"):
+        raise ImproperlyConfigured("SECRET_KEY: give 50 or more random characters.")
+
+SECRET_KEY = CONFIG["SECRET_KEY"]
+DEBUG = CONFIG["DEBUG"]
+ALLOWED_HOSTS = CONFIG["ALLOWED_HOSTS"]
+CSRF_TRUSTED_ORIGINS = CONFIG["CSRF_TRUSTED_ORIGINS"]
+
+INSTALLED_APPS = [
+    "notifications",
+    "sms",
+    "operations",
+    "sims",
+    "staff",
+    "core",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "django_htmx",
+    "django_tables2",
+    "django_filters",
+    "template_partials",
+    "csp",
+    "axes",
+    "lucide",
+    "chartkick.django",
+]
+
+MIDDLEWARE = [
+    "core.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "core.middleware.PrivateCacheMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "core.middleware.HtmxMiddleware",
+    "core.middleware.TimeZoneMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "smarthub_portal.urls"
+WSGI_APPLICATION = "smarthub_portal.wsgi.application"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "core.context_processors.portal",
+            ],
+        },
+    }
+]
+
+_DATABASE_URL = CONFIG["DATABASE_URL"] or f"sqlite:///{DATA_DIR / 'portal.sqlite3'}"
+DATABASES: dict[str, Any] = {"default": environ.Env.db_url_config(_DATABASE_URL)}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        # A writer takes its lock at the start: two workers wait for each other instead of failing half-way.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000;",
+    }
+else:
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}
+DATABASES["default"]["CONN_MAX_AGE"] = 0 if "pool" in DATABASES["default"]["OPTIONS"] else 60
+
+REDIS_URL = CONFIG["REDIS_URL"] or f"unix://{valkey_socket(DATA_DIR)}"
+_REDIS_SOCKET = REDIS_URL.removeprefix("unix://") if REDIS_URL.startswith("unix://") else ""
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+    }
+}
+
+AUTH_USER_MODEL = "staff.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "staff:login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "staff:login"
+AXES_FAILURE_LIMIT = CONFIG["LOGIN_FAILURES"]
+AXES_COOLOFF_TIME = CONFIG["LOGIN_LOCKOUT_MINUTES"] / 60
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "staff/locked.html"
+AXES_VERBOSE = False
+
+SESSION_COOKIE_AGE = CONFIG["SESSION_AGE"]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = MODE == "production"
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_HSTS_SECONDS = CONFIG["SECURE_HSTS_SECONDS"] if MODE == "production" else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = MODE == "production"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+if CONFIG["BEHIND_PROXY"]:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = CONFIG["TIME_ZONE"]
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles" if MODE == "production" else DATA_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if MODE == "test"
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DJANGO_TABLES2_TEMPLATE = "components/table.html"
+
+CELERY_BROKER_URL = f"redis+socket://{_REDIS_SOCKET}" if _REDIS_SOCKET else REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Rows are the truth and a dispatcher finds what is due: a request must not hang on a broker that is away.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+    "visibility_timeout": 3600,
+}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_DEFAULT_QUEUE = "agent"
+CELERY_TASK_ROUTES = schedule.ROUTES
+CELERY_BEAT_SCHEDULE = schedule.beat_schedule(CONFIG)
+
+from smarthub_portal.logs import LOGGING  # noqa: E402, F401 - needs nothing above, reads better last
+
+if "pytest" in sys.modules and MODE != "test":
+    raise ImproperlyConfigured("Tests run with the settings of tests/settings.py.")

@@ -1,0 +1,37 @@
+"""What a user may see. Every selector starts here; what is out of scope does not exist for the user."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model, QuerySet
+
+from staff.models import User
+
+M = TypeVar("M", bound=Model)
+
+
+def visible_accounts(user: User | AnonymousUser) -> frozenset[str] | None:
+    """Names of the carrier accounts that ``user`` may see; ``None`` for all of them, empty for none.
+
+    Read once a request and kept on the user object.
+    """
+    if not user.is_authenticated or not user.is_active:
+        return frozenset()
+    if user.all_accounts:
+        return None
+    cached: frozenset[str] | None = getattr(user, "_visible_accounts", None)
+    if cached is None:
+        cached = frozenset(user.account_scopes.values_list("account_name", flat=True))
+        user._visible_accounts = cached  # type: ignore[attr-defined]  # a cache for the length of the request
+    return cached
+
+
+def scoped(queryset: QuerySet[M], user: User | AnonymousUser, *, account: str = "account_id") -> QuerySet[M]:
+    """``queryset`` without what ``user`` may not see; ``account`` is the lookup to the carrier account's name."""
+    accounts = visible_accounts(user)
+    if accounts is None:
+        return queryset
+    condition: dict[str, Any] = {f"{account}__in": sorted(accounts)}
+    return queryset.filter(**condition)
