@@ -1,4 +1,7 @@
-"""Who acts on which push: a registry that apps fill in ``AppConfig.ready()``, so that the inbox imports none of them."""
+"""Who acts on which push: a registry that apps fill in ``AppConfig.ready()``.
+
+So the inbox, which is above all of them or beside them, imports none of them.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ class RequestContext:
     address: str | None = None
 
 
-_current: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())
+_NONE = RequestContext()
+_current: ContextVar[RequestContext] = ContextVar("request_context", default=_NONE)
 
 
 def current_request() -> RequestContext:
