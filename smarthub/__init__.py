@@ -1,0 +1,7 @@
+"""The carrier's SmartHub API in Python: client, contract types, errors, call budget, contract check."""
+
+from smarthub.budget import Budget, Lane
+from smarthub.client import SmartHub
+from smarthub.errors import BudgetDenied, BudgetUnavailable
+
+__all__ = ["Budget", "BudgetDenied", "BudgetUnavailable", "Lane", "SmartHub"]
