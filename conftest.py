@@ -1,0 +1,40 @@
+"""Starts the servers that every test run needs; fixtures are in ``tests/fixtures.py``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.fixtures"]
+
+_servers = pytest.StashKey[contextlib.ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In the process that controls the run, and before its workers start: Valkey, and PostgreSQL where asked for."""
+    if hasattr(config, "workerinput") or config.option.help or config.option.version:
+        return
+    from tests import servers
+
+    run_dir = Path(os.environ["TEST_RUN_DIR"])
+    run_dir.mkdir(mode=0o700)  # fails where somebody else made it first
+    stack = contextlib.ExitStack()
+    config.stash[_servers] = stack
+    stack.callback(shutil.rmtree, run_dir, ignore_errors=True)
+    with contextlib.ExitStack() as failed:
+        failed.push(stack)
+        stack.callback(servers.Valkey(run_dir).stop)
+        if os.environ.get("TEST_DATABASE") == "postgres" and not os.environ.get("TEST_DATABASE_URL"):
+            stack.callback(servers.Postgres(run_dir).stop)
+        failed.pop_all()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what was started, also after Ctrl-C."""
+    stack = config.stash.get(_servers, None)
+    if stack is not None:
+        stack.close()
