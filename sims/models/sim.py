@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from sims.models.indexes import list_indexes
 from sims.models.reference import Account, RatePlan, SharePool
 
 CUSTOM_FIELDS = ("custom1", "custom2", "custom3", "custom4", "custom5")
@@ -109,11 +110,7 @@ class Sim(models.Model):
         verbose_name_plural = _("SIMs")
         default_permissions = ("view",)
         permissions = [("run_sync", _("Can start a sync"))]
-        indexes = [
-            models.Index(fields=["imsi"], name="sim_imsi"),
-            models.Index(fields=["msisdn"], name="sim_msisdn"),
-            models.Index(fields=["imei"], name="sim_imei"),
-        ]
+        indexes = list_indexes()
 
     def __str__(self) -> str:
         return self.giccid

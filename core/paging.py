@@ -1,0 +1,171 @@
+"""Pages by key: the page after a row is found by the row's own values, so page 10,000 costs what page 1 does.
+
+An :class:`Order` names the values that rows are sorted by, the last of them unique. A page's link carries those
+values of its last (or first) row in a cursor; the query compares whole rows of values, ``(a, b) > (x, y)``, which
+SQLite and PostgreSQL both answer from an index on ``(a, b)``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from django.core.exceptions import FieldError, ValidationError
+from django.db.models import DateTimeField, Expression, F, Field, IntegerField, Model, QuerySet
+from django.db.models.expressions import Value
+
+from core.expressions import RowCompare
+
+M = TypeVar("M", bound=Model)
+
+PAGE_SIZE = 50
+COUNT_LIMIT = 10_000
+_CURSOR_LENGTH = 2_000
+_BIGINT = 2**63
+
+
+class BadCursor(ValueError):
+    """The cursor in the address is not one of ours, or belongs to another order."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A way to sort. ``keys`` are columns or expressions that are never NULL, the last one unique; all of them
+    run the same way. ``name`` is what the address calls it, without the minus."""
+
+    name: str
+    keys: tuple[str | Expression, ...]
+    descending: bool = False
+
+    def __str__(self) -> str:
+        return f"-{self.name}" if self.descending else self.name
+
+    def reversed(self) -> Order:
+        """The same order the other way round."""
+        return Order(self.name, self.keys, not self.descending)
+
+    def expressions(self) -> list[Expression | F]:
+        """The keys as expressions."""
+        return [F(key) if isinstance(key, str) else key for key in self.keys]
+
+
+@dataclass(frozen=True)
+class Page(Generic[M]):
+    """One page of rows, with the cursors of the pages beside it (empty where there is none)."""
+
+    rows: list[M]
+    next: str = ""
+    previous: str = ""
+
+
+def paginate(
+    queryset: QuerySet[M], order: Order, *, after: str = "", before: str = "", size: int = PAGE_SIZE
+) -> Page[M]:
+    """The first page of ``queryset``, or the one after or before a cursor. One query; going back to the very first
+    page may take a second one, so that it is always full.
+
+    Raises :class:`BadCursor`.
+    """
+    backwards = bool(before) and not after
+    cursor = before if backwards else after
+    direction = order.reversed() if backwards else order
+    annotated = queryset.annotate(**{f"_key{i}": key for i, key in enumerate(order.expressions())})
+    ordered = annotated.order_by(*(_ordering(i, direction) for i in range(len(order.keys))))
+    if cursor:
+        operator = "<" if direction.descending else ">"
+        values = decode(cursor, order, _fields(annotated, order))
+        ordered = ordered.filter(RowCompare(order.expressions(), values, operator))
+    rows = list(ordered[: size + 1])
+    more = len(rows) > size
+    rows = rows[:size]
+    if backwards and not more:
+        return paginate(queryset, order, size=size)
+    if backwards:
+        rows.reverse()
+    has_next, has_previous = (bool(rows), more) if backwards else (more, bool(cursor))
+    return Page(
+        rows=rows,
+        next=encode(order, rows[-1]) if has_next and rows else "",
+        previous=encode(order, rows[0]) if has_previous and rows else "",
+    )
+
+
+def _ordering(index: int, order: Order) -> Any:
+    key = F(f"_key{index}")
+    return key.desc() if order.descending else key.asc()
+
+
+def _fields(queryset: QuerySet[Any], order: Order) -> list[Field[Any, Any]]:
+    annotations = queryset.query.annotations
+    return [annotations[f"_key{i}"].output_field for i in range(len(order.keys))]
+
+
+def encode(order: Order, row: Model) -> str:
+    """The cursor of ``row``, which came from :func:`paginate` with this order."""
+    values = [_to_json(getattr(row, f"_key{i}")) for i in range(len(order.keys))]
+    text = json.dumps([str(order), *values], separators=(",", ":"), ensure_ascii=False)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode(cursor: str, order: Order, fields: Sequence[Field[Any, Any]]) -> list[Value]:
+    """The values in ``cursor``, each of its field's type. Raises :class:`BadCursor` for anything else."""
+    if len(cursor) > _CURSOR_LENGTH:
+        raise BadCursor("too long")
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        parts = json.loads(text)
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise BadCursor("not readable") from error
+    if not isinstance(parts, list) or len(parts) != len(fields) + 1 or parts[0] != str(order):
+        raise BadCursor("of another order")
+    return [Value(_from_json(part, field), output_field=field) for part, field in zip(parts[1:], fields, strict=True)]
+
+
+def _to_json(value: Any) -> str | int:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return int(value) if isinstance(value, (bool, int)) else str(value)
+
+
+def _from_json(part: Any, field: Field[Any, Any]) -> Any:
+    """A cursor is public input: what the database would choke on (NUL, numbers past bigint) is refused here."""
+    try:
+        if isinstance(field, DateTimeField):
+            value = datetime.fromisoformat(part)
+            if value.tzinfo is None or not 1900 <= value.year <= 9000:
+                raise BadCursor("a time without a zone, or absurd")
+            return value
+        if isinstance(field, IntegerField):
+            if type(part) is not int or not -_BIGINT <= part < _BIGINT:
+                raise BadCursor("not a whole number")
+            return part
+        if not isinstance(part, str) or "\x00" in part:
+            raise BadCursor("not a text")
+        part.encode()
+        return field.to_python(part)
+    except (TypeError, ValueError, OverflowError, ValidationError, FieldError) as error:
+        raise BadCursor("a value of the wrong kind") from error
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many rows there are, counted no further than the limit."""
+
+    number: int
+    capped: bool = False
+
+    @property
+    def token(self) -> str:
+        """For machines: ``1234``, or ``10000+``."""
+        return f"{self.number}+" if self.capped else str(self.number)
+
+
+def capped_count(queryset: QuerySet[Any], limit: int = COUNT_LIMIT) -> Count:
+    """Count ``queryset`` up to ``limit``; the cost does not grow with the table."""
+    number = queryset.order_by().values("pk")[: limit + 1].count()
+    return Count(min(number, limit), number > limit)
