@@ -210,6 +210,7 @@ class Migration(migrations.Migration):
                 ('push_time', models.DateTimeField(blank=True, null=True, verbose_name='time in the push')),
                 ('observed_after', models.DateTimeField(blank=True, null=True, verbose_name='last reading before it')),
                 ('observed_at', models.DateTimeField(blank=True, null=True, verbose_name='first reading after it')),
+                ('tellings', models.JSONField(blank=True, default=list, help_text='What each source told, as it told it: the joining is worked out from this anew.', verbose_name='who told what')),
                 ('recorded_at', models.DateTimeField(auto_now_add=True, verbose_name='recorded')),
                 ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='who')),
                 ('sim', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='sims.sim', verbose_name='SIM')),

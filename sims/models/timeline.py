@@ -15,7 +15,7 @@ class TimelineEvent(models.Model):
 
     The same change may be told by an operation of ours, a change-log entry, a push and a reading that differs.
     Each has its place in the row (``operation_id``, ``log_time``, ``push_key``, ``observed_at``), so that the four
-    are one event; ``sims.timeline`` is the only writer and holds the rules of joining.
+    are one event; ``sims.services.timeline`` is the only writer and ``sims.services.joining`` holds the rules.
     """
 
     class Kind(models.TextChoices):
@@ -67,6 +67,12 @@ class TimelineEvent(models.Model):
     push_time = models.DateTimeField(_("time in the push"), null=True, blank=True)
     observed_after = models.DateTimeField(_("last reading before it"), null=True, blank=True)
     observed_at = models.DateTimeField(_("first reading after it"), null=True, blank=True)
+    tellings = models.JSONField(
+        _("who told what"),
+        default=list,
+        blank=True,
+        help_text=_("What each source told, as it told it: the joining is worked out from this anew."),
+    )
     recorded_at = models.DateTimeField(_("recorded"), auto_now_add=True)
 
     class Meta:
