@@ -65,7 +65,6 @@ OPTIONS: tuple[Option, ...] = (
         float,
         10.0,
         "Calls per second to the carrier, shared by all processes; 0 is no limit.",
-        demo=50.0,
     ),
     Option("SMARTHUB_PAGE_SIZE", int, 100, "Rows asked for on each page of a carrier's list."),
     Option("SMARTHUB_CONNECT_TIMEOUT", float, 3.0, "Seconds to wait for a connection to the carrier."),
