@@ -1,5 +1,12 @@
 """Addresses of this app."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from notifications.views.receive import receive
+
+app_name = "notifications"
+
+urlpatterns = [
+    path("webhooks/smarthub/<str:token>/", receive, name="webhook"),
+    path("webhooks/smarthub/<str:token>/<str:kind>/", receive, name="webhook_kind"),
+]
