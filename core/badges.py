@@ -1,0 +1,50 @@
+"""Word and tone of each state on screen: one table, so that a state looks the same on every page."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class Badge(NamedTuple):
+    """``tone`` is one of ``ok``, ``info``, ``warn``, ``bad``, ``neutral``, ``off``, ``busy`` (docs/ui.md)."""
+
+    tone: str
+    label: Promise
+
+
+SIM_STATUSES: dict[str, Badge] = {
+    "ACTIVATED": Badge("ok", _("Activated")),
+    "DEACTIVATED": Badge("warn", _("Suspended")),
+    "INVENTORY": Badge("neutral", _("Inventory")),
+    "TEST_READY": Badge("info", _("Test ready")),
+    "RETIRED": Badge("off", _("Retired")),
+}
+
+OPERATION_STATES: dict[str, Badge] = {
+    "awaiting_approval": Badge("info", _("Awaiting approval")),
+    "queued": Badge("busy", _("Queued")),
+    "sending": Badge("busy", _("Sending")),
+    "accepted": Badge("busy", _("Accepted")),
+    "unknown": Badge("warn", _("Checking")),
+    "done": Badge("ok", _("Done")),
+    "failed": Badge("bad", _("Failed")),
+    "needs_attention": Badge("bad", _("Needs attention")),
+    "cancelled": Badge("neutral", _("Cancelled")),
+    "expired": Badge("neutral", _("Expired")),
+}
+
+RUN_STATES: dict[str, Badge] = {
+    "waiting": Badge("busy", _("Waiting")),
+    "received": Badge("busy", _("Received")),
+    "running": Badge("busy", _("Running")),
+    "done": Badge("ok", _("Done")),
+    "processed": Badge("ok", _("Done")),
+    "failed": Badge("bad", _("Failed")),
+    "dead": Badge("bad", _("Given up")),
+    "retry": Badge("warn", _("To be tried again")),
+    "unused": Badge("neutral", _("Kept")),
+    "ignored": Badge("neutral", _("Kept")),
+}

@@ -1,0 +1,206 @@
+"""Tags and filters of every page: icons, identifiers, times, sizes, badges and slots.
+
+They build their few elements with ``format_html`` and render no template: a list page calls them some
+hundreds of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import lru_cache
+
+from django import template
+from django.http import HttpRequest
+from django.template import Context
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from lucide import _render_icon
+
+from core import slots
+from core.badges import OPERATION_STATES, RUN_STATES, SIM_STATUSES, Badge
+
+register = template.Library()
+
+GROUP = 4
+"""Digits in a group of a long identifier."""
+
+_UNITS = ("kB", "MB", "GB", "TB", "PB")
+_NOTHING = mark_safe('<span class="none">–</span>')
+
+
+@lru_cache(maxsize=512)
+def _icon(name: str, size: int, css: str) -> SafeString:
+    markup = _render_icon(name, size, **{"class": css, "aria-hidden": "true", "focusable": "false"})
+    return mark_safe(markup)  # noqa: S308 - from the icon package; arguments are written by templates, not users
+
+
+@register.simple_tag
+def icon(name: str, size: int = 16, css: str = "") -> SafeString:
+    """The Lucide icon ``name`` as inline SVG, hidden from screen readers: a word always stands beside it.
+
+    Raises ``lucide.IconDoesNotExist`` for an unknown name. ``css`` is added to its class ``icon``.
+    """
+    return _icon(str(name) + "", size, f"icon {css}".strip())
+
+
+@register.filter
+def grouped(value: object) -> SafeString:
+    """An identifier in groups of four for the eye; its text stays in one piece for search and copying."""
+    text = "" if value is None else str(value)
+    if not text:
+        return _NOTHING
+    groups = format_html_join(
+        "", "<span>{}</span>", ((text[i : i + GROUP],) for i in range(0, len(text), GROUP))
+    )
+    return format_html('<span class="id">{}</span>', groups)
+
+
+@register.filter
+def or_dash(value: object) -> SafeString | object:
+    """``value``, or a quiet dash when it is ``None`` or an empty text."""
+    return _NOTHING if value is None or value == "" else value
+
+
+@register.simple_tag
+def copy(value: object, label: str = "") -> SafeString:
+    """A button that copies ``value``; ``label`` names what it is, for the tooltip. Nothing for an empty value."""
+    if value is None or value == "":
+        return SafeString("")
+    return format_html(
+        '<button type="button" class="copy" data-copy="{}" aria-label="{}" title="{}">{}{}</button>',
+        value,
+        _("Copy %(what)s") % {"what": label} if label else _("Copy"),
+        _("Copy"),
+        _icon("copy", 14, "icon copy-idle"),
+        _icon("check", 14, "icon copy-done"),
+    )
+
+
+def exact_time(moment: datetime) -> str:
+    """``moment`` to the second in the zone of the user, with the zone's name."""
+    local = timezone.localtime(moment)
+    return f"{date_format(local, 'j M Y, H:i:s')} {local.tzname()}"
+
+
+def relative_time(moment: datetime) -> str:
+    """How long ago ``moment`` was, or how far ahead it lies, in one unit; *just now* under a minute."""
+    now = timezone.now()
+    if abs((now - moment).total_seconds()) < 60:
+        return _("just now")
+    if moment > now:
+        return _("in %(time)s") % {"time": timesince(now, moment, depth=1)}
+    return _("%(time)s ago") % {"time": timesince(moment, now, depth=1)}
+
+
+@register.simple_tag
+def ago(moment: datetime | None, empty: str = "") -> SafeString:
+    """A relative time with the exact one as its tooltip; ``empty`` or a dash for ``None``. ``moment`` is aware."""
+    if moment is None:
+        return format_html('<span class="none">{}</span>', empty) if empty else _NOTHING
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact_time(moment), relative_time(moment)
+    )
+
+
+@register.simple_tag
+def exact(moment: datetime | date | None) -> SafeString:
+    """The exact time in the user's zone (a day without time for a ``date``); a dash for ``None``."""
+    if moment is None:
+        return _NOTHING
+    text = exact_time(moment) if isinstance(moment, datetime) else date_format(moment, "j M Y")
+    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), text)
+
+
+@register.filter(name="bytes")
+def human_bytes(value: int | None) -> str:
+    """A number of bytes with three digits in decimal units, such as ``73.4 MB``; an empty text for ``None``."""
+    if value is None:
+        return ""
+    amount = float(value)
+    if abs(amount) < 1000:
+        return _("%(number)s B") % {"number": int(value)}
+    unit = _UNITS[0]
+    for unit in _UNITS:
+        amount /= 1000
+        if abs(amount) < 999.5:
+            break
+    places = max(0, 3 - len(str(int(abs(amount)))))
+    return f"{number_format(round(amount, places), decimal_pos=places)} {unit}"
+
+
+@register.simple_tag(name="bytes")
+def bytes_tag(value: int | None) -> SafeString:
+    """A number of bytes for people with the exact number as its tooltip; a dash for ``None``."""
+    if value is None:
+        return _NOTHING
+    exact_text = ngettext("%(number)s byte", "%(number)s bytes", value) % {
+        "number": number_format(value, force_grouping=True)
+    }
+    return format_html('<data value="{}" title="{}">{}</data>', value, exact_text, human_bytes(value))
+
+
+def _badge(known: Mapping[str, Badge], value: object) -> SafeString:
+    text = "" if value is None else str(value)
+    if not text:
+        return _NOTHING
+    look = known.get(text)
+    return format_html(
+        '<span class="badge badge-{}"><span class="dot"></span>{}</span>',
+        look.tone if look else "neutral",
+        look.label if look else text,
+    )
+
+
+@register.simple_tag
+def status_badge(status: str | None) -> SafeString:
+    """A SIM's status as the carrier writes it, as coloured dot and word; an unknown one stands as it is."""
+    return _badge(SIM_STATUSES, status)
+
+
+@register.simple_tag
+def operation_badge(state: str | None) -> SafeString:
+    """The state of an operation as coloured dot and word."""
+    return _badge(OPERATION_STATES, state)
+
+
+@register.simple_tag
+def run_badge(state: str | None) -> SafeString:
+    """The state of a sync run, a push or another piece of work as coloured dot and word."""
+    return _badge(RUN_STATES, state)
+
+
+@register.simple_tag(takes_context=True)
+def slot(context: Context, name: str, **arguments: object) -> SafeString:
+    """What apps above have put into the place ``name`` of this page (see :mod:`core.slots`)."""
+    return slots.render(name, context["request"], **arguments)
+
+
+@register.simple_tag(takes_context=True)
+def nav_link(context: Context, view: str, label: str, icon_name: str, match: str, perm: str = "") -> SafeString:
+    """A link of the main navigation; nothing when the user has not the permission ``perm``.
+
+    ``match`` holds starts of view names (``app:name``), with spaces between them, on whose pages it shows as
+    the current one. Nothing, too, for a page that this portal does not have.
+    """
+    request: HttpRequest = context["request"]
+    if perm and not request.user.has_perm(perm):
+        return SafeString("")
+    try:
+        url = reverse(view)
+    except NoReverseMatch:
+        return SafeString("")
+    current = getattr(request.resolver_match, "view_name", "") or ""
+    return format_html(
+        '<li><a class="nav-link" href="{}"{}>{}<span>{}</span></a></li>',
+        url,
+        SafeString(' aria-current="page"') if current.startswith(tuple(match.split())) else "",
+        _icon(icon_name, 16, "icon"),
+        label,
+    )
