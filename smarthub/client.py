@@ -13,7 +13,7 @@ from smarthub.budget import Budget, Lane
 from smarthub.calls import CALLS, Call
 from smarthub.contract import BatchKind, Effective, Page
 from smarthub.errors import SmartHubError
-from smarthub.exchange import Exchanger, origin
+from smarthub.exchange import Answer, Exchanger, origin
 from smarthub.tolerant import WireModel, why_unreadable
 from smarthub.transport import OnCall, Params, Transport
 from smarthub.values import check_giccid, format_time, path_segment
@@ -274,6 +274,10 @@ class SmartHub:
         return self._object(CALLS["country_statistics"], contract.CountryStatistics, params)
 
     # How a call becomes an object
+
+    def probe(self, call: Call, path: str, params: Params = ()) -> Answer:
+        """Make a reading call once and return the answer as it is (for the contract check)."""
+        return self._transport.probe(call, path, self.lane, params)
 
     def _ask(self, name: str, params: Params = (), payload: Any = None, **segments: str) -> dict[str, Any]:
         call = CALLS[name]

@@ -33,6 +33,7 @@ class Connection:
 
     sock: socket.socket
     stopping: threading.Event
+    request: Seen
 
 
 def reply(
@@ -102,6 +103,15 @@ def hang() -> Step:
     return step
 
 
+def route(steps: Mapping[str, Step]) -> Step:
+    """The step of the request's path; 404 for any other path."""
+
+    def step(connection: Connection) -> bool:
+        return steps.get(connection.request.target.partition("?")[0], problem(404, "missing"))(connection)
+
+    return step
+
+
 @dataclass
 class ScriptedServer:
     """Answers one step per request; the last step answers all that follow."""
@@ -164,10 +174,11 @@ class ScriptedServer:
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.strip().lower()] = value.strip()
         body = stream.read(int(headers.get("content-length", "0")))
+        request = Seen(head[0], head[1], headers, body)
         with self._lock:
-            self.seen.append(Seen(head[0], head[1], headers, body))
+            self.seen.append(request)
             step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
-        stay = step(Connection(sock, self._stopping))
+        stay = step(Connection(sock, self._stopping, request))
         if not stay and not stream.closed:
             stream.close()
         return stay

@@ -23,6 +23,7 @@ from smarthub.contract import (
 )
 from smarthub.marks import Assumed, Documented
 from smarthub.tests.samples import CHANGE, GICCID, SIM, page
+from smarthub.tolerant import WireModel
 
 # Machines that run these beside other work are slow at times; the properties are not about speed.
 patient = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -221,7 +222,8 @@ def test_json_that_no_database_keeps_is_made_storable():
 def test_every_field_and_call_carries_its_mark():
     for call in CALLS.values():
         assert isinstance(call.mark, Documented | Assumed), call.name
-    for model in [*MODELS, ChangeEntry, BatchJob, Plan]:
+    models: list[type[WireModel]] = [*MODELS, ChangeEntry, BatchJob, Plan]
+    for model in models:
         for name, field in model.model_fields.items():
             marks = [item for item in field.metadata if isinstance(item, Documented | Assumed)]
             assert len(marks) == 1, f"{model.__name__}.{name}"
