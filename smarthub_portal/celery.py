@@ -1,11 +1,21 @@
 """The Celery application; its queues and schedule are in ``schedule.py``."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
+
+from core.heartbeat import SignOfLife
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smarthub_portal.settings")
 
 app = Celery("smarthub_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add(SignOfLife)
+
+
+@setup_logging.connect
+def keep_logging(**_: Any) -> None:
+    """Celery sets up no logging of its own where somebody listens to this: lines look as the settings say."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -14,11 +15,12 @@ LONGEST_SOCKET_PATH = 100
 def valkey_socket(data_dir: Path) -> Path:
     """The unix socket of the Valkey that serves ``data_dir``.
 
-    It lies in the directory itself, or, where that path is too long for a socket, in a directory of the
-    user's own under the system's temporary one, named after the data directory.
+    It lies in the directory itself, or, where that path is too long for a socket or holds what an address would
+    have to escape, in a directory of the user's own under the system's temporary one, named after the data
+    directory.
     """
     near = data_dir.resolve() / "valkey.sock"
-    if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH and re.fullmatch(r"[\w./@+,=-]+", str(near), re.ASCII):
         return near
     name = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"smarthub-{os.getuid()}-{name}" / "valkey.sock"

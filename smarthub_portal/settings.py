@@ -45,7 +45,7 @@ INSTALLED_APPS = [
     "sims",
     "staff",
     "core",
-    "django.contrib.admin",
+    "staff.admin_config.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -66,6 +66,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "core.middleware.RequestIdMiddleware",
+    "core.middleware.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -104,8 +105,11 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 
-_DATABASE_URL = CONFIG["DATABASE_URL"] or f"sqlite:///{DATA_DIR / 'portal.sqlite3'}"
-DATABASES: dict[str, Any] = {"default": environ.Env.db_url_config(_DATABASE_URL)}
+DATABASES: dict[str, Any] = {
+    "default": environ.Env.db_url_config(CONFIG["DATABASE_URL"])
+    if CONFIG["DATABASE_URL"]
+    else {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA_DIR / "portal.sqlite3")}
+}
 # What the address says after its question mark (sslmode, host of a socket) comes first.
 DATABASES["default"].setdefault("OPTIONS", {})
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -166,6 +170,7 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 if CONFIG["BEHIND_PROXY"]:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "core.views.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -189,16 +194,18 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = CONFIG["TIME_ZONE"]
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles" if MODE == "production" else DATA_DIR / "staticfiles"
+STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if MODE == "test"
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if MODE == "production"
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
+# Outside of production the files are served from where they lie: no collecting at the start, no stale copy.
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = MODE != "production"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DJANGO_TABLES2_TEMPLATE = "components/table.html"

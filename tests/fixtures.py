@@ -115,10 +115,9 @@ def mirrored(simulator: Simulator, db: None) -> Callable[[str], Sim]:
     """``mirrored(giccid)`` reads that SIM from the simulator into the mirror and answers the row."""
 
     def read(giccid: str) -> Sim:
+        from sims.models import Sim
         from sims.services.mirror import Source
         from sims.services.refresh import read_sim
-
-        from sims.models import Sim
         from smarthub import Lane
 
         read_sim(giccid, lane=Lane.AGENT, source=Source.PAGE)

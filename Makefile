@@ -1,0 +1,86 @@
+# What a newcomer types. `make` alone explains itself.
+PYTHON ?= python3
+PORT ?= 8000
+SIMULATOR_PORT ?= 9000
+FLEET ?= 2000
+DATA_DIR ?= var
+SMARTHUB_BASE_URL ?=
+SMARTHUB_API_KEY ?=
+export PORT SIMULATOR_PORT FLEET DATA_DIR SMARTHUB_BASE_URL SMARTHUB_API_KEY
+
+BIN := .venv/bin/python
+PYTEST := $(BIN) -m pytest -n 2
+PACKAGES := benchmarks core demo notifications operations simulator sims smarthub smarthub_portal sms staff tests conftest.py manage.py
+# What a production start asks for, invented; nothing listens there and nothing is called.
+PRODUCTION := env PORTAL_MODE=production DATA_DIR=.production-check DATABASE_URL=sqlite://:memory: \
+	SECRET_KEY=$$($(BIN) -c 'import secrets; print(secrets.token_urlsafe(60))') ALLOWED_HOSTS=portal.example \
+	REDIS_URL=redis://valkey.example:6379/0 SMARTHUB_BASE_URL=https://carrier.example/v1 SMARTHUB_API_KEY=none
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-sqlite test-browser test-postgres check format clean
+
+help:
+	@echo "make demo     the whole portal with a simulated carrier, in the foreground"
+	@echo "              PORT=$(PORT) SIMULATOR_PORT=$(SIMULATOR_PORT) FLEET=$(FLEET) DATA_DIR=$(DATA_DIR)"
+	@echo "              SMARTHUB_BASE_URL=… SMARTHUB_API_KEY=…  for another carrier than the simulator"
+	@echo "make test     every test: on SQLite, in a browser, on PostgreSQL"
+	@echo "              (make test-sqlite, test-browser, test-postgres for one of them)"
+	@echo "make check    lint, format, types, layers, templates, settings, migrations, known vulnerabilities"
+	@echo "make format   bring every file into the agreed format"
+	@echo "make clean    remove the virtual environment and caches; the demo's data stays"
+
+# The stamp is older than the requirements: install. An install that was broken off leaves no stamp.
+.venv/installed: requirements.txt
+	@echo "Installing $< into .venv; the first time takes a minute or two."
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@"$(PYTHON)" -m venv .venv
+	@$(BIN) -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	@echo "Installing $< into .venv."
+	@$(BIN) -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# exec: a signal to make's child is a signal to the demo itself.
+demo: .venv/installed
+	@exec $(BIN) -m demo
+
+# All three run, and one that failed fails the whole; the last line is pytest's own.
+test: .venv/installed-dev
+	@status=0; \
+	$(MAKE) --no-print-directory test-sqlite || status=1; \
+	$(MAKE) --no-print-directory test-browser || status=1; \
+	$(MAKE) --no-print-directory test-postgres || status=1; \
+	exit $$status
+
+test-sqlite: .venv/installed-dev
+	@echo "The suite on SQLite"
+	@TEST_DATABASE=sqlite $(PYTEST) -m "not browser" $(ARGS)
+
+test-browser: .venv/installed-dev
+	@if $(BIN) -m tests.browser.chromium; then $(BIN) -m pytest -m browser $(ARGS); fi
+
+test-postgres: .venv/installed-dev
+	@echo "The suite on PostgreSQL"
+	@TEST_DATABASE=postgres $(PYTEST) -m "not browser" $(ARGS)
+
+check: .venv/installed-dev
+	$(BIN) -m ruff check .
+	$(BIN) -m ruff format --check .
+	$(BIN) -m mypy $(wildcard $(PACKAGES))
+	.venv/bin/lint-imports
+	git ls-files -z '*.html' | xargs -0 $(BIN) -m djade --target-version 5.2 --check
+	@echo "$(BIN) manage.py check --deploy --fail-level WARNING    (settings of production)"
+	@$(PRODUCTION) $(BIN) manage.py check --deploy --fail-level WARNING
+	@echo "$(BIN) manage.py makemigrations --check --dry-run"
+	@$(PRODUCTION) $(BIN) manage.py makemigrations --check --dry-run
+	$(BIN) .ci/audit.py
+
+format: .venv/installed-dev
+	$(BIN) -m ruff check --fix .
+	$(BIN) -m ruff format .
+	git ls-files -z '*.html' | xargs -0 $(BIN) -m djade --target-version 5.2
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
