@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def carrier() -> Iterator[SmartHub]:
     """A client of a simulator of its own."""
-    command = [sys.executable, "-m", "simulator", "--port", "0", "--fleet", "300", "--seed", "5", "--api-key", KEY]
+    command = [sys.executable, "-m", "simulator", "--port", "0", "--fleet", "300", "--seed", "1", "--api-key", KEY]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
