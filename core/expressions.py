@@ -28,7 +28,7 @@ class OrNone(Func):
         super().__init__(F(column) if isinstance(column, str) else column, **extra)
 
     def _resolve_output_field(self) -> Field[Any, Any]:
-        source = self.get_source_fields()[0]
+        source: Any = self.get_source_fields()[0]
         # A foreign key gives its target's value; as text it needs no look-up of the target.
         while getattr(source, "target_field", None) is not None:
             source = source.target_field
@@ -40,7 +40,7 @@ class OrNone(Func):
             return "time"
         return "int" if isinstance(field, IntegerField) else "text"
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> tuple[str, Any]:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *args: Any, **extra: Any) -> Any:
         kind = self._kind()
         least = _LEAST_TIME[connection.vendor] if kind == "time" else _LEAST[kind]
         cast = "::integer" if self._is_boolean() and connection.vendor == "postgresql" else ""
@@ -62,8 +62,9 @@ class RowCompare(Func):
         self.width = len(left)
         super().__init__(*left, *right, operator=operator)
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> tuple[str, Any]:
-        parts, params = [], []
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *args: Any, **extra: Any) -> Any:
+        parts: list[str] = []
+        params: list[Any] = []
         for expression in self.source_expressions:
             sql, own = compiler.compile(expression)
             parts.append(sql)

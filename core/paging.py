@@ -18,6 +18,8 @@ from typing import Any, Generic, TypeVar
 from django.core.exceptions import FieldError, ValidationError
 from django.db.models import DateTimeField, Expression, F, Field, IntegerField, Model, QuerySet
 from django.db.models.expressions import Value
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
+from django.utils.formats import number_format
 
 from core.expressions import RowCompare
 
@@ -77,9 +79,8 @@ def paginate(
     annotated = queryset.annotate(**{f"_key{i}": key for i, key in enumerate(order.expressions())})
     ordered = annotated.order_by(*(_ordering(i, direction) for i in range(len(order.keys))))
     if cursor:
-        operator = "<" if direction.descending else ">"
         values = decode(cursor, order, _fields(annotated, order))
-        ordered = ordered.filter(RowCompare(order.expressions(), values, operator))
+        ordered = ordered.filter(*_beyond(direction, values))
     rows = list(ordered[: size + 1])
     more = len(rows) > size
     rows = rows[:size]
@@ -93,6 +94,17 @@ def paginate(
         next=encode(order, rows[-1]) if has_next and rows else "",
         previous=encode(order, rows[0]) if has_previous and rows else "",
     )
+
+
+def _beyond(order: Order, values: list[Value]) -> list[Any]:
+    """The condition "behind these values". SQLite finds a place by a row of values only where its first is a plain
+    column; the first value alone, said once more, leads it to the index of an expression."""
+    keys = order.expressions()
+    row = RowCompare(keys, values, "<" if order.descending else ">")
+    if isinstance(order.keys[0], str):
+        return [row]
+    nearby = LessThanOrEqual if order.descending else GreaterThanOrEqual
+    return [nearby(keys[0], values[0]), row]
 
 
 def _ordering(index: int, order: Order) -> Any:
@@ -163,6 +175,12 @@ class Count:
     def token(self) -> str:
         """For machines: ``1234``, or ``10000+``."""
         return f"{self.number}+" if self.capped else str(self.number)
+
+    @property
+    def text(self) -> str:
+        """For people: ``1,234``, or ``10,000+``."""
+        number = number_format(self.number, force_grouping=True)
+        return f"{number}+" if self.capped else number
 
 
 def capped_count(queryset: QuerySet[Any], limit: int = COUNT_LIMIT) -> Count:

@@ -1,5 +1,10 @@
 """Addresses of this app."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from sims.views.list import SimListView
+
+app_name = "sims"
+urlpatterns = [
+    path("sims/", SimListView.as_view(), name="list"),
+]

@@ -1,0 +1,166 @@
+"""Filters of list pages: several values each, whatever stands in the address, told back as chips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Text = str | Promise
+Choices = Sequence[tuple[str, Text]]
+
+MAX_VALUES = 100
+MAX_LENGTH = 200
+
+
+class AnyValuesField(forms.MultipleChoiceField):
+    """Several texts, known or not: an unknown one finds nothing and is no error, since a link may be old."""
+
+    def valid_value(self, value: str) -> bool:
+        """Anything a database can be asked for."""
+        return len(value) <= MAX_LENGTH and "\x00" not in value
+
+    def to_python(self, value: Any) -> list[str]:
+        """The values without empty ones and repetitions."""
+        return list(dict.fromkeys(text for text in super().to_python(value) if text))[:MAX_VALUES]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One line of a filter's list."""
+
+    value: str
+    label: Text
+    checked: bool
+
+
+class ManyFilter(django_filters.Filter):
+    """A filter by any of several values.
+
+    ``condition`` makes the values into a ``Q``. ``choices`` are what the page offers: pairs, or a function that
+    gets the request and answers pairs; a function is called for whole pages only, as it may ask the database.
+    ``labels`` are words for values that need no such question.
+    """
+
+    field_class = AnyValuesField
+
+    def __init__(
+        self,
+        *,
+        label: Text,
+        condition: Callable[[list[str]], Q],
+        choices: Choices | Callable[[HttpRequest], Choices] = (),
+        labels: Mapping[str, Text] | None = None,
+        **extra: Any,
+    ) -> None:
+        self.condition = condition
+        self.choices = choices
+        self.labels = labels if labels is not None else {} if callable(choices) else dict(choices)
+        super().__init__(label=label, **extra)
+
+    def filter(self, qs: QuerySet[Any], value: list[str] | None) -> QuerySet[Any]:
+        """Rows that match any of ``value``; all of them without one."""
+        return qs.filter(self.condition(value)) if value else qs
+
+    def offered(self, request: HttpRequest, selected: Sequence[str]) -> list[Choice]:
+        """What to tick: the choices, then selected values that are none of them."""
+        pairs = list(self.choices(request) if callable(self.choices) else self.choices)
+        known = {value for value, _label in pairs}
+        pairs += [(value, value) for value in selected if value not in known]
+        return [Choice(value, label, value in selected) for value, label in pairs]
+
+    def label_of(self, value: str) -> Text:
+        """What a chip calls ``value``: its label where that is known without the database."""
+        return self.labels.get(value, value)
+
+
+class SearchFilter(django_filters.Filter):
+    """The search box: one text. ``find`` gets the queryset and the text as typed and answers the queryset."""
+
+    field_class = forms.CharField
+
+    def __init__(self, *, find: Callable[[QuerySet[Any], str], QuerySet[Any]], label: Text = "", **extra: Any) -> None:
+        self.find = find
+        super().__init__(label=label or _("Search"), max_length=MAX_LENGTH, required=False, **extra)
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """The rows found; all of them for an empty box."""
+        return self.find(qs, value) if value else qs
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One value that narrows the list, and the address without it."""
+
+    label: Text
+    value: Text
+    url: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """One filter of the bar with what it offers."""
+
+    name: str
+    label: Text
+    choices: list[Choice]
+    active: int
+
+
+class FilterSet(django_filters.FilterSet):
+    """The filters of one list. What can't be used finds nothing and stands in :attr:`problems`."""
+
+    hint: str = ""
+    """A word to the person about what was typed, shown beside the count."""
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow by every filter; nothing at all is found while one of them can't be used."""
+        if self.form.errors:
+            return queryset.none()
+        return super().filter_queryset(queryset)
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the address, a sentence each."""
+        return [
+            f"{self.filters[name].label}: {error}"
+            for name, errors in self.form.errors.items()
+            for error in (errors if name in self.filters else [])
+        ]
+
+    def selected(self, name: str) -> list[str]:
+        """The values of one filter as they stand in the address."""
+        data: QueryDict = self.data
+        return [value for value in dict.fromkeys(data.getlist(name)) if value][:MAX_VALUES]
+
+    def groups(self) -> list[Group]:
+        """The filters of the bar. May ask the database for what to offer."""
+        return [
+            Group(name, item.label, item.offered(self.request, selected := self.selected(name)), len(selected))
+            for name, item in self.filters.items()
+            if isinstance(item, ManyFilter)
+        ]
+
+    def chips(self, state: QueryDict, path: str) -> list[Chip]:
+        """What narrows the list now. ``state`` is the address's state, which each chip's link is made from."""
+        chips = []
+        for name, item in self.filters.items():
+            # The search box shows its text itself.
+            for value in self.selected(name) if isinstance(item, ManyFilter) else ():
+                without = state.copy()
+                without.setlist(name, [other for other in state.getlist(name) if other != value])
+                chips.append(Chip(item.label, item.label_of(value), address(path, without)))
+        return chips
+
+
+def address(path: str, state: QueryDict) -> str:
+    """``path`` with ``state`` as its query string; no question mark without one."""
+    query = state.urlencode()
+    return f"{path}?{query}" if query else path

@@ -1,0 +1,242 @@
+"""The list page of every kind of record: filter, sort, page by key, count, choose columns; whole or as a fragment.
+
+The address holds the whole state. A view names its table, its filters and the ways to sort, and answers
+:meth:`ListView.get_queryset`, already limited to what the user may see. ``templates/core/list.html`` is the page;
+a list extends it and fills ``title`` and ``heading``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.mixins import PermissionRequiredMixin
+from django.db import transaction
+from django.db.models import Expression, QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views import View
+
+from core.filters import Chip, FilterSet, Group, address
+from core.paging import PAGE_SIZE, BadCursor, Count, Order, Page, capped_count, paginate
+from core.tables import BaseTable
+
+TEMPLATE = "core/list.html"
+
+
+@dataclass
+class Listing:
+    """What the template of a list shows."""
+
+    name: str
+    path: str
+    state: QueryDict
+    """The filters and the order, without the place in the list."""
+    filters: FilterSet
+    order: Order
+    is_default_order: bool
+    page: Page[Any]
+    count: Count
+    table: BaseTable
+    noun: Any
+    noun_plural: Any
+    notices: list[str]
+    selectable: bool
+
+    @property
+    def url(self) -> str:
+        """The first page of this list as it is filtered and sorted."""
+        return address(self.path, self.state)
+
+    @property
+    def next_url(self) -> str:
+        """The next page; empty on the last."""
+        return self._at("after", self.page.next)
+
+    @property
+    def previous_url(self) -> str:
+        """The page before; empty on the first."""
+        return self._at("before", self.page.previous)
+
+    def _at(self, parameter: str, cursor: str) -> str:
+        if not cursor:
+            return ""
+        place = self.state.copy()
+        place[parameter] = cursor
+        return address(self.path, place)
+
+    @property
+    def hint(self) -> str:
+        """What the filters have to say to the person, such as that a search text is too short."""
+        return self.filters.hint
+
+    @property
+    def filtered(self) -> bool:
+        """Whether anything narrows the list."""
+        return any(name != "sort" for name in self.state)
+
+    @property
+    def chips(self) -> list[Chip]:
+        """What narrows the list, with the way to undo each."""
+        return self.filters.chips(self.state, self.path)
+
+    @property
+    def groups(self) -> list[Group]:
+        """The filters to choose from; asks the database for some."""
+        return self.filters.groups()
+
+    @property
+    def columns(self) -> list[tuple[str, Any, bool]]:
+        """Columns to choose from: name, header, shown or not."""
+        shown = set(self.table.columns.names())
+        return [(name, header, name in shown) for name, header in self.table.optional_columns()]
+
+
+class ListView(PermissionRequiredMixin, View):
+    """A list. GET answers the page, or the fragment that htmx replaces; POST keeps the user's choice of columns.
+
+    Every GET takes the same number of queries, however many rows there are.
+    """
+
+    http_method_names = ["get", "head", "post", "options"]
+    raise_exception = True
+
+    name: ClassVar[str]
+    """Of this list, for the stored choice of columns and the ticked rows."""
+    template_name: ClassVar[str] = TEMPLATE
+    table_class: ClassVar[type[BaseTable]]
+    filterset_class: ClassVar[type[FilterSet]]
+    orders: ClassVar[Mapping[str, str | Expression]]
+    """What ``?sort=`` may name, and the key it sorts by: never NULL. Columns of the table with these names get a
+    link in their head."""
+    unique_key: ClassVar[str] = "pk"
+    """Sorts rows of equal value; unique."""
+    default_sort: ClassVar[str]
+    """With a minus for newest or largest first."""
+    noun: ClassVar[Any]
+    noun_plural: ClassVar[Any]
+    page_size: ClassVar[int] = PAGE_SIZE
+    selectable: ClassVar[bool] = False
+    """Whether rows can be ticked."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """The rows that the user may see, with what the table needs of other tables."""
+        raise NotImplementedError
+
+    def decorate(self, rows: list[Any]) -> None:
+        """Add what the table needs to the rows of the page, in a fixed number of queries."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The list as the address says."""
+        listing = self.build(request)
+        context = {"listing": listing, **self.extra_context(listing)}
+        htmx: Any = request.htmx  # type: ignore[attr-defined]  # set by django-htmx
+        fragment = htmx.target if htmx and htmx.target in ("list", "results") else None
+        if fragment is None or htmx.history_restore_request:
+            return render(request, self.template_name, context)
+        context["is_fragment"] = True
+        response = render(request, f"{TEMPLATE}#{fragment}", context)
+        # As one types, the address follows without filling the history; a click makes a step to come back from.
+        typed = htmx.trigger_name == "q"
+        response["HX-Replace-Url" if typed else "HX-Push-Url"] = self._place(request, listing)
+        patch_vary_headers(response, ["HX-Request", "HX-Target"])
+        return response
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Keep the choice of columns (``columns``, repeatable; ``reset`` for the default)."""
+        optional = [name for name, _header in self.table_class.optional_columns()]
+        chosen = [name for name in request.POST.getlist("columns") if name in optional]
+        with transaction.atomic():
+            user: Any = get_user_model()._default_manager.select_for_update().get(pk=request.user.pk or 0)
+            choice = dict(user.preferences.get("columns") or {})
+            choice.pop(self.name, None)
+            if "reset" not in request.POST:
+                choice[self.name] = chosen
+            user.preferences = {**user.preferences, "columns": choice}
+            user.save(update_fields=["preferences"])
+        response = redirect(request.get_full_path())
+        response.status_code = 303
+        return response
+
+    def extra_context(self, listing: Listing) -> dict[str, Any]:
+        """More for the template."""
+        return {}
+
+    def build(self, request: HttpRequest) -> Listing:
+        """Filter, sort, cut out the page, count."""
+        filters = self.filterset_class(data=request.GET, queryset=self.get_queryset(), request=request)
+        order, is_default = self._order(request.GET.get("sort", ""))
+        notices = list(filters.problems)
+        page: Page[Any]
+        try:
+            page = paginate(
+                filters.qs,
+                order,
+                after=request.GET.get("after", ""),
+                before=request.GET.get("before", ""),
+                size=self.page_size,
+            )
+        except BadCursor:
+            notices.append(_("That link to a page of the list can not be read; this is the first page."))
+            page = paginate(filters.qs, order, size=self.page_size)
+        self.decorate(page.rows)
+        return Listing(
+            name=self.name,
+            path=request.path,
+            state=self._state(request.GET, filters, order, is_default),
+            filters=filters,
+            order=order,
+            is_default_order=is_default,
+            page=page,
+            count=capped_count(filters.qs),
+            table=self._table(request, page.rows, order),
+            noun=self.noun,
+            noun_plural=self.noun_plural,
+            notices=notices,
+            selectable=self.selectable,
+        )
+
+    def _order(self, wanted: str) -> tuple[Order, bool]:
+        """The order that the address names; the default one for a name that is none."""
+        sort = wanted if wanted.removeprefix("-") in self.orders else self.default_sort
+        name = sort.removeprefix("-")
+        first = self.orders[name]
+        keys = (first,) if first == self.unique_key else (first, self.unique_key)
+        return Order(name, keys, sort.startswith("-")), sort == self.default_sort
+
+    def _state(self, data: QueryDict, filters: FilterSet, order: Order, is_default: bool) -> QueryDict:
+        """The address's state in one fixed form: empty and unknown parameters are gone."""
+        state = QueryDict(mutable=True)
+        for name in filters.filters:
+            values = [value for value in dict.fromkeys(data.getlist(name)) if value]
+            if values:
+                state.setlist(name, values)
+        if not is_default:
+            state["sort"] = str(order)
+        return state
+
+    def _place(self, request: HttpRequest, listing: Listing) -> str:
+        """The address of exactly this answer."""
+        for parameter in ("after", "before"):
+            if request.GET.get(parameter):
+                return listing._at(parameter, request.GET[parameter])
+        return listing.url
+
+    def _table(self, request: HttpRequest, rows: list[Any], order: Order) -> BaseTable:
+        preferences = getattr(request.user, "preferences", None)
+        stored = preferences.get("columns") if isinstance(preferences, dict) else None
+        chosen = stored.get(self.name) if isinstance(stored, dict) else None
+        return self.table_class(
+            rows,
+            shown=self.table_class.shown_columns(chosen),
+            order_by=str(order),
+            order_by_field="sort",
+            attrs={
+                "thead": {"hx-boost": "true", "hx-target": "#results", "hx-swap": "outerHTML"},
+                "aria-label": self.noun_plural,
+            },
+        )

@@ -1,0 +1,133 @@
+"""The table of the SIM list."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import django_tables2 as tables
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from core.tables import AgoColumn, BaseTable
+from core.templatetags.portal import bytes_tag, grouped, human_bytes, or_dash, status_badge
+from sims.models import Sim
+
+_NUMBER = {"td": {"class": "num"}, "th": {"class": "num"}}
+
+
+def usage_meter(used: int | None, quota: int | None, percent: int | None) -> SafeString:
+    """How much of a quota is used, as a bar and in figures; a plain number where there is no quota. Bytes."""
+    if used is None or not quota or percent is None:
+        return bytes_tag(used)
+    text = _now("%(percent)s%% of %(quota)s") % {"percent": percent, "quota": human_bytes(quota)}
+    return format_html(
+        '<div class="meter" title="{}"><meter min="0" max="100" low="80" high="100" optimum="0" value="{}" '
+        'aria-label="{}">{}</meter><span>{}</span></div>',
+        text,
+        min(percent, 100),
+        _now("Quota used"),
+        text,
+        human_bytes(used),
+    )
+
+
+class SelectColumn(tables.Column):
+    """Boxes to tick rows with; ``portal.js`` keeps what is ticked over pages."""
+
+    @property
+    def header(self) -> SafeString:
+        """The box that ticks the whole page."""
+        label = _now("Tick all rows of this page")
+        return format_html('<label><input type="checkbox" data-select-all aria-label="{}"></label>', label)
+
+    def render(self, value: str) -> SafeString:
+        """The box of one row."""
+        label = _now("Tick %(giccid)s") % {"giccid": value}
+        return format_html('<label><input type="checkbox" data-select-row="{}" aria-label="{}"></label>', value, label)
+
+
+class IdentifierColumn(tables.Column):
+    """An identifier in groups of four."""
+
+    def render(self, value: str) -> SafeString:
+        """In groups, in one piece for copying."""
+        return grouped(value)
+
+
+class SimTable(BaseTable):
+    """SIMs. The columns' names are those of ``?sort=``."""
+
+    fixed = ("select", "giccid")
+    default_columns = ("status", "msisdn", "account", "plan", "usage", "online", "country", "seen")
+
+    select = SelectColumn(
+        accessor="giccid",
+        orderable=False,
+        attrs={"td": {"class": "col-select"}, "th": {"class": "col-select"}},
+    )
+    giccid = tables.Column(attrs={"td": {"class": "col-key"}, "th": {"class": "col-key"}}, verbose_name=_("giccid"))
+    status = tables.Column(verbose_name=_("Status"))
+    msisdn = IdentifierColumn(verbose_name=_("MSISDN"))
+    imsi = IdentifierColumn(verbose_name=_("IMSI"))
+    imei = IdentifierColumn(verbose_name=_("IMEI"))
+    account = tables.Column(accessor="account_id", verbose_name=_("Account"))
+    plan = tables.Column(accessor="plan", verbose_name=_("Rate plan"))
+    pool = tables.Column(accessor="pool", verbose_name=_("Share pool"))
+    usage = tables.Column(accessor="data_usage", verbose_name=_("Data used"), empty_values=())
+    quota = tables.Column(accessor="quota_percent", verbose_name=_("Quota used"), attrs=_NUMBER)
+    online = tables.Column(verbose_name=_("Online"))
+    country = tables.Column(accessor="country_code", verbose_name=_("Country"))
+    apn = tables.Column(accessor="apn_state", verbose_name=_("APN"), empty_values=())
+    seen = AgoColumn(accessor="last_session_at", verbose_name=_("Last seen"))
+    since = AgoColumn(accessor="status_changed_at", verbose_name=_("In state since"))
+    custom1 = tables.Column(verbose_name=_("Custom 1"))
+    custom2 = tables.Column(verbose_name=_("Custom 2"))
+    custom3 = tables.Column(verbose_name=_("Custom 3"))
+    custom4 = tables.Column(verbose_name=_("Custom 4"))
+    custom5 = tables.Column(verbose_name=_("Custom 5"))
+
+    class Meta:
+        default = or_dash(None)
+        row_attrs: ClassVar = {"data-giccid": lambda record: record.giccid}
+
+    def render_giccid(self, record: Sim) -> SafeString:
+        """The way to the SIM's page; a word where the carrier no longer lists it."""
+        gone = format_html(' <span class="tag">{}</span>', _now("missing")) if record.missing_since else ""
+        url = reverse("sims:detail", args=[record.giccid])
+        return format_html('<a href="{}" data-row-link>{}</a>{}', url, grouped(record.giccid), gone)
+
+    def render_status(self, value: str) -> SafeString:
+        """Dot and word."""
+        return status_badge(value)
+
+    def render_plan(self, record: Sim) -> SafeString:
+        """The plan's name, its code as tooltip."""
+        return _named(record.plan, record.plan_id)
+
+    def render_pool(self, record: Sim) -> SafeString:
+        """The pool's name, its code as tooltip."""
+        return _named(record.pool, record.pool_id)
+
+    def render_usage(self, record: Sim) -> SafeString:
+        """Against the quota where there is one."""
+        return usage_meter(record.data_usage, record.data_quota, percent=record.quota_percent)
+
+    def render_quota(self, value: int) -> str:
+        """In percent."""
+        return f"{value} %"
+
+    def render_online(self, value: bool) -> SafeString:
+        """Dot and word."""
+        css, word = ("online is-online", _now("Online")) if value else ("online", _now("Offline"))
+        return format_html('<span class="{}">{}</span>', css, word)
+
+    def render_apn(self, record: Sim) -> Any:
+        """All APNs in one word."""
+        return record.get_apn_state_display()
+
+
+def _named(reference: Any, code: str | None) -> SafeString:
+    return format_html('<span title="{}">{}</span>', code, reference.name or code)

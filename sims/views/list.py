@@ -1,0 +1,53 @@
+"""The list of SIMs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from core.listing import Listing, ListView
+from sims.filters import SimFilterSet
+from sims.models import Sim
+from sims.models.indexes import SORT_KEYS
+from sims.selectors.sims import list_sims
+from sims.tables import SimTable
+
+
+class SimListView(ListView):
+    """Search, filter and sort the SIMs that the user may see."""
+
+    name = "sims"
+    template_name = "sims/list.html"
+    permission_required = "sims.view_sim"
+    table_class = SimTable
+    filterset_class = SimFilterSet
+    orders: ClassVar = SORT_KEYS
+    unique_key = "giccid"
+    default_sort = "giccid"
+    noun = _("SIM card")
+    noun_plural = _("SIM cards")
+    selectable = True
+
+    def get_queryset(self) -> QuerySet[Sim]:
+        """What the user may see."""
+        return list_sims(self.request.user)
+
+    def extra_context(self, listing: Listing) -> dict[str, Any]:
+        """The search box of the top bar belongs to this page's filters and searches as one types."""
+        return {
+            "search_attrs": {
+                "form": "filters",
+                "hx-get": listing.path,
+                "hx-trigger": "input changed delay:200ms, search",
+                "hx-include": "#filters",
+                "hx-target": "#results",
+                "hx-swap": "outerHTML",
+                "hx-sync": "#filters:replace",
+            },
+            "empty_title": _("No SIM cards yet"),
+            "empty_text": _("They appear here once the first walk of the carrier's list has begun."),
+            "empty_url": "/sync/",
+            "empty_action": _("See the sync"),
+        }
