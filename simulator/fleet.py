@@ -7,9 +7,8 @@ lists are filtered by them, and one 64-bit mix of seed and index for the rest, d
 import random
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import or_
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulator import catalog
 from simulator.clock import DAY, cycle_of, format_time
@@ -28,8 +27,7 @@ _PAST_SHARES = (230, 9, 6, 3, 4, 3, 1)
 NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(NamedTuple):
     """Unix times of a derived SIM: when it was activated, when it stopped, when anything last changed."""
 
     activated: int | None
@@ -152,7 +150,14 @@ class Fleet:
             return self.last_record(bits, self.epoch - (1 + (bits >> 36 & 0xF)) * 7 * HOUR)
         return self.last_record(bits, now)
 
-    def usage(self, index: int, bits: int, now: float, over: Mapping[str, Any] = NOTHING) -> int:
+    def usage(
+        self,
+        index: int,
+        bits: int,
+        now: float,
+        over: Mapping[str, Any] = NOTHING,
+        times: Times | None = None,
+    ) -> int:
         """Bytes used in the billing cycle that holds ``now``: a pure function of time and the SIM's changes."""
         start, _ = cycle_of(now)
         rate = self.rate(index, bits)
@@ -160,7 +165,7 @@ class Fleet:
             base, base_cycle, since = over["use"]
             used = base if base_cycle == start else 0
             return used if since is None else used + rate * self.hours(bits, max(since, start), now)
-        times = self.times(index, bits)
+        times = times or self.times(index, bits)
         if times.activated is None:
             return 0
         until = times.stopped if times.stopped is not None else now
@@ -220,12 +225,14 @@ class Fleet:
 
     def subscriptions(self, index: int, bits: int) -> list[dict[str, Any]]:
         """Supplementary plans that the seed has bought: recent purchases and a few yearly ones."""
-        status = self.status(index)
-        if status not in (catalog.ACTIVATED, catalog.DEACTIVATED) or index == 0:
+        past = self.kind_of_past(index)
+        if index == 0 or (past != PURCHASE and bits >> 44 & 0x3F):
             return []
-        if self.kind_of_past(index) == PURCHASE:
+        if self.status(index) not in (catalog.ACTIVATED, catalog.DEACTIVATED):
+            return []
+        if past == PURCHASE:
             return [self._subscription(index, catalog.EXTRA_PLANS[bits >> 13 & 1], self.recent(bits))]
-        if bits >> 44 & 0x3F == 0 and self.kind_of_past(index) == NO_PAST:
+        if past == NO_PAST:
             return [self._subscription(index, catalog.EXTRA_PLANS[3], self.times(index, bits).changed)]
         return []
 
@@ -234,11 +241,15 @@ class Fleet:
         return {"id": f"sub-{index}-0", "code": plan.code, "activated": activated}
 
 
-def subscription_wire(entry: Mapping[str, Any], rate: int, now: float) -> dict[str, Any]:
-    """The JSON object of a supplementary subscription; its usage grows with the SIM's own pace until it is used up."""
+def subscription_ends(entry: Mapping[str, Any]) -> int:
+    """When a supplementary subscription expires."""
+    return int(entry["activated"]) + (catalog.PLANS[entry["code"]].validity_days or 30) * DAY
+
+
+def subscription_wire(entry: Mapping[str, Any], used: int, now: float) -> dict[str, Any]:
+    """The JSON object of a supplementary subscription of which ``used`` bytes were asked for."""
     plan = catalog.PLANS[entry["code"]]
-    ends = entry["activated"] + (plan.validity_days or 30) * DAY
-    hours = max(0, int((min(now, ends) - entry["activated"]) // HOUR))
+    ends = subscription_ends(entry)
     return {
         "subscriptionId": entry["id"],
         "code": plan.code,
@@ -246,6 +257,6 @@ def subscription_wire(entry: Mapping[str, Any], rate: int, now: float) -> dict[s
         "status": "ACTIVE" if now < ends else "EXPIRED",
         "activatedTime": format_time(entry["activated"]),
         "expiredTime": format_time(ends),
-        "dataUsage": min(plan.data_quota, rate * hours // 4),
+        "dataUsage": min(plan.data_quota, used),
         "dataQuota": plan.data_quota,
     }

@@ -6,7 +6,7 @@ from typing import Any
 from simulator import catalog, sims
 from simulator.changes import Changes
 from simulator.clock import format_time
-from simulator.fleet import HOUR, subscription_wire
+from simulator.fleet import HOUR
 from simulator.pushes import Outbox
 from simulator.state import Carrier, Found, Source
 
@@ -109,11 +109,9 @@ class Life:
         fleet = carrier.fleet
         for found in self._candidates():
             bits = fleet.bits(found.index)
-            entries = sims.subscriptions_of(fleet, found.index, bits, found.over)
-            if not entries:
+            if not sims.subscriptions_of(fleet, found.index, bits, found.over):
                 continue
-            rate, now = fleet.rate(found.index, bits), carrier.clock.now()
-            bought = subscription_wire(entries[-1], rate, now)
+            bought = sims.subscriptions_wire(fleet, found.index, bits, found.over, carrier.clock.now())[-1]
             own = {"servicePackageCode": bought["code"]}
             threshold = bought["dataQuota"] * THRESHOLD_PERCENT // 100
             if bought["dataUsage"] >= threshold:

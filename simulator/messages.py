@@ -78,7 +78,7 @@ class Messages:
     def _load(self) -> None:
         rows = self.carrier.store.rows("SELECT id, body FROM messages WHERE ended = 0")
         self._open = {number: json.loads(body) for number, body in rows}
-        self._agenda = [(message["due"], number) for number, message in self._open.items()]
+        self._agenda[:] = [(message["due"], number) for number, message in self._open.items()]
         heapq.heapify(self._agenda)
 
     def _reset(self) -> None:
@@ -102,11 +102,18 @@ class Messages:
         found = self.changes.count_sms(found)
         now = self.carrier.clock.now()
         number = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
-        message = {"giccid": giccid, "text": text, "coding": coding, "status": "PENDING", "created": now}
+        message: dict[str, Any] = {
+            "giccid": giccid,
+            "text": text,
+            "coding": coding,
+            "status": "PENDING",
+            "created": now,
+        }
         message["due"] = now + self._random.uniform(*DELIVERY_SECONDS)
         message["ends"] = now + validity_seconds(tpvp)
         self._open[number] = message
-        heapq.heappush(self._agenda, (message["due"], number))
+        due: float = message["due"]
+        heapq.heappush(self._agenda, (due, number))
         self._save(number, message)
         self.carrier.log_change(found, "sms", None, number, call.source)
         return {"smsMsgId": number, "status": "PENDING"}
@@ -138,7 +145,8 @@ class Messages:
             message = self._open[number]
             status, when = self._fate(message, now)
             if status == "PENDING":
-                heapq.heappush(self._agenda, (min(now + RETRY_SECONDS, message["ends"]), number))
+                again: float = min(now + RETRY_SECONDS, message["ends"])
+                heapq.heappush(self._agenda, (again, number))
                 continue
             message["status"] = status
             if status == "DELIVERED":

@@ -5,7 +5,7 @@ from typing import Any
 
 from simulator import catalog
 from simulator.clock import DAY, cycle_of, format_time
-from simulator.fleet import NOTHING, Fleet, subscription_wire
+from simulator.fleet import NOTHING, Fleet, Times, subscription_ends, subscription_wire
 
 CUSTOM_FIELDS = ("custom1", "custom2", "custom3", "custom4", "custom5")
 
@@ -50,9 +50,30 @@ def subscriptions_of(fleet: Fleet, index: int, bits: int, over: Mapping[str, Any
     return [*fleet.subscriptions(index, bits), *over.get("subs", ())]
 
 
-def _session(fleet: Fleet, index: int, bits: int, over: Mapping[str, Any], now: float) -> dict[str, Any] | None:
+def _active_until(fleet: Fleet, index: int, bits: int, over: Mapping[str, Any], now: float) -> float:
+    """Until when the device has used data."""
+    if status_of(fleet, index, over) == catalog.ACTIVATED:
+        return now if "since" in over or not fleet.is_offline(index, bits) else fleet.last_seen(index, bits, now)
+    return float(over.get("stopped", fleet.times(index, bits).stopped) or 0)
+
+
+def subscriptions_wire(
+    fleet: Fleet, index: int, bits: int, over: Mapping[str, Any], now: float
+) -> list[dict[str, Any]]:
+    """The subscriptions as JSON; a quarter of the SIM's data goes to each until it is used up."""
+    entries = subscriptions_of(fleet, index, bits, over)
+    until = _active_until(fleet, index, bits, over, now) if entries else 0.0
+    found = []
+    for entry in entries:
+        hours = fleet.hours(bits, entry["activated"], min(until, subscription_ends(entry)))
+        found.append(subscription_wire(entry, fleet.rate(index, bits) * hours // 4, now))
+    return found
+
+
+def _session(
+    fleet: Fleet, index: int, bits: int, over: Mapping[str, Any], now: float, times: Times
+) -> dict[str, Any] | None:
     status = status_of(fleet, index, over)
-    times = fleet.times(index, bits)
     stopped = over.get("stopped", times.stopped)
     if fleet.is_silent(index, bits):
         if bits >> 40 & 1:
@@ -79,26 +100,32 @@ def _session(fleet: Fleet, index: int, bits: int, over: Mapping[str, Any], now: 
     }
     if online:
         session["ipAddress"] = f"10.{8 + (index >> 16) % 200}.{index >> 8 & 0xFF}.{index & 0xFF}"
-    session.update(over.get("session", NOTHING))
     return session
 
 
-def updated_of(fleet: Fleet, index: int, bits: int, over: Mapping[str, Any], now: float) -> int:
+def updated_of(
+    fleet: Fleet, index: int, bits: int, over: Mapping[str, Any], now: float, times: Times | None = None
+) -> int:
     """The last visible change: of the record, or of the usage of an active device."""
-    last = fleet.times(index, bits).changed
+    last = (times or fleet.times(index, bits)).changed
+    status = status_of(fleet, index, over)
+    for entry in subscriptions_of(fleet, index, bits, over):
+        if last < subscription_ends(entry) <= now:
+            last = subscription_ends(entry)
     if "updated" in over:
         last = max(last, over["updated"])
-    if status_of(fleet, index, over) == catalog.ACTIVATED and not fleet.is_silent(index, bits):
+    if status == catalog.ACTIVATED and not fleet.is_silent(index, bits):
         seen = fleet.last_record(bits, now) if "since" in over else fleet.last_seen(index, bits, now)
         last = max(last, seen)
-    return int(max(last, cycle_of(now)[0])) if status_of(fleet, index, over) != catalog.INVENTORY else int(last)
+    # The turn of the cycle sets the usage back, which is a visible change.
+    return int(last) if status == catalog.INVENTORY else int(max(last, cycle_of(now)[0]))
 
 
 def _cycle_usage(
-    fleet: Fleet, index: int, bits: int, over: Mapping[str, Any], now: float, plan: catalog.Plan
+    fleet: Fleet, index: int, bits: int, over: Mapping[str, Any], now: float, plan: catalog.Plan, times: Times
 ) -> dict[str, Any]:
     start, end = cycle_of(now)
-    used = over["dataUsage"] if "dataUsage" in over else fleet.usage(index, bits, now, over)
+    used = over["dataUsage"] if "dataUsage" in over else fleet.usage(index, bits, now, over, times)
     return {
         "cycleStart": format_time(start),
         "cycleEnd": format_time(end),
@@ -111,6 +138,7 @@ def _cycle_usage(
 def sim_wire(fleet: Fleet, index: int, over: Mapping[str, Any], now: float) -> dict[str, Any]:
     """The SIM object of the contract (assumed shape); optional fields are left out where nothing is known."""
     bits = fleet.bits(index)
+    times = fleet.times(index, bits)
     status = status_of(fleet, index, over)
     account = account_of(fleet, index, over)
     plan = plan_of(fleet, index, over)
@@ -121,28 +149,28 @@ def sim_wire(fleet: Fleet, index: int, over: Mapping[str, Any], now: float) -> d
         "status": status,
         "basicServicePackage": {"code": plan.code, "name": plan.name},
         "apns": [{"apn": k, "status": v} for k, v in apns_of(fleet, index, bits, over).items()],
-        "updatedTime": format_time(updated_of(fleet, index, bits, over, now)),
+        "updatedTime": format_time(updated_of(fleet, index, bits, over, now, times)),
     }
     if index == 0 or "msisdn" in over or bits >> 48 & 0x1F:
         sim["msisdn"] = over.get("msisdn") or fleet.msisdn(index)
     imei = imei_of(fleet, index, bits, over)
     if imei:
         sim["imei"] = imei
-    activated = over.get("activated", fleet.times(index, bits).activated)
+    activated = over.get("activated", times.activated)
     if activated is not None:
         sim["activatedTime"] = format_time(activated)
     if status != catalog.INVENTORY:
-        sim["cycleUsage"] = _cycle_usage(fleet, index, bits, over, now, plan)
-    session = _session(fleet, index, bits, over, now)
+        sim["cycleUsage"] = _cycle_usage(fleet, index, bits, over, now, plan, times)
+    session = _session(fleet, index, bits, over, now, times) or {}
+    session.update(over.get("session", NOTHING))
     if session:
         sim["session"] = session
     pool = over.get("pool") or catalog.POOL_OF.get((account, plan.code))
     if pool:
         sim["sharePoolCode"] = pool
-    subscriptions = subscriptions_of(fleet, index, bits, over)
+    subscriptions = subscriptions_wire(fleet, index, bits, over, now)
     if subscriptions:
-        rate = fleet.rate(index, bits)
-        sim["supplementaryServicePackages"] = [subscription_wire(entry, rate, now) for entry in subscriptions]
+        sim["supplementaryServicePackages"] = subscriptions
     custom = custom_of(fleet, index, bits, over)
     if custom:
         sim["customFields"] = custom

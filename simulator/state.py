@@ -35,7 +35,7 @@ class Settings:
     mo_sms: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """A SIM that the carrier knows: its index, its giccid and the changes made to it."""
 

@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS overlay (giccid TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS change_logs (id INTEGER PRIMARY KEY, giccid TEXT, account TEXT, type TEXT,
     original TEXT, target TEXT, time INTEGER, status TEXT);
-CREATE INDEX IF NOT EXISTS change_logs_time ON change_logs (time);
+CREATE INDEX IF NOT EXISTS change_logs_time ON change_logs (time, account, type);
 CREATE INDEX IF NOT EXISTS change_logs_giccid ON change_logs (giccid);
 CREATE TABLE IF NOT EXISTS changes (id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL, giccid TEXT, what TEXT,
     original TEXT, target TEXT, source TEXT, call_id INTEGER);
