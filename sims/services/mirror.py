@@ -1,0 +1,282 @@
+"""The one way into the mirror: readings of SIMs, whoever made them, become rows and timeline events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from sims.models import Account, RatePlan, SharePool, Sim, TimelineEvent
+from sims.models.sim import CUSTOM_FIELDS
+from sims.services import reading as readings
+from sims.services import timeline
+from sims.services.reading import Reading
+from sims.services.stubs import ensure_stubs
+from sims.services.subscriptions import store_subscriptions
+from sims.services.timeline_store import Told
+from smarthub import contract
+
+_AT_ONCE = 200
+_TRIES = 3
+# Two readings under way at the same time may be answered in either order; longer than any call lasts.
+_OVERLAP = timedelta(minutes=2)
+_UPDATED = [
+    f.name for f in Sim._meta.concrete_fields if f.name not in ("id", "giccid", "first_seen_at", "status_changed_at")
+]
+
+
+class Source(StrEnum):
+    """Why the SIM was read."""
+
+    WALK = "walk"
+    CHANGES = "changes"
+    PUSH = "push"
+    PAGE = "page"
+    READ_BACK = "read_back"
+
+
+@dataclass(frozen=True)
+class ApplyResult:
+    """How many SIMs were new, changed, the same, or read before what the mirror already holds.
+
+    ``problems`` counts single values that were cut or left out because no column holds them.
+    """
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    stale: int = 0
+    problems: int = 0
+
+    def __add__(self, other: ApplyResult) -> ApplyResult:
+        """Both together."""
+        return ApplyResult(
+            self.new + other.new,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.stale + other.stale,
+            self.problems + other.problems,
+        )
+
+
+def apply(snapshots: Sequence[contract.Sim], *, source: Source, observed_at: datetime) -> ApplyResult:
+    """Bring the mirror to what ``snapshots`` say. ``observed_at`` is the time just before the request was sent.
+
+    Idempotent and proof against any order: a snapshot older than the row's own reading changes nothing. Only rows
+    that differ are written; differences of state, plan, device, APNs, custom fields and supplementary plans are told
+    to the timeline, but for a SIM seen for the first time. Unknown accounts, plans and pools become stubs. Each
+    chunk of 200 is one short transaction with a number of queries that does not depend on its length.
+    """
+    newest: dict[str, contract.Sim] = {}
+    for snapshot in snapshots:
+        known = newest.get(snapshot.giccid)
+        if known is None or not _is_newer(known, snapshot):
+            newest[snapshot.giccid] = snapshot
+    result = ApplyResult()
+    giccids = sorted(newest)
+    for start in range(0, len(giccids), _AT_ONCE):
+        chunk = {giccid: newest[giccid] for giccid in giccids[start : start + _AT_ONCE]}
+        result += _apply_chunk(chunk, source, observed_at)
+    return result
+
+
+def _apply_chunk(snapshots: dict[str, contract.Sim], source: Source, observed_at: datetime) -> ApplyResult:
+    for attempt in range(_TRIES):
+        try:
+            with transaction.atomic():
+                return _Chunk(snapshots, source, observed_at).apply()
+        except _MetMeanwhile:
+            if attempt == _TRIES - 1:
+                raise
+    raise AssertionError("not reached")
+
+
+def mark_missing(giccids: Iterable[str], *, asked_at: datetime) -> int:
+    """Note that the carrier, asked at ``asked_at``, does not know these SIMs; answers how many that was news of.
+
+    A SIM that was read since then is left alone. Nothing is deleted; a SIM seen again is unmarked by :func:`apply`.
+    """
+    with transaction.atomic():
+        rows = list(
+            Sim.objects.select_for_update(no_key=True)
+            .filter(giccid__in=sorted(giccids), missing_since=None, observed_at__lt=asked_at)
+            .order_by("giccid")
+            .only("id", "giccid")
+        )
+        Sim.objects.filter(pk__in=[row.pk for row in rows]).update(missing_since=asked_at, changed_at=timezone.now())
+        TimelineEvent.objects.bulk_create(_presence(row, "missing", asked_at) for row in rows)
+    return len(rows)
+
+
+class _MetMeanwhile(Exception):
+    """Another process stored a SIM that was new to us; done again, it is a row like any other."""
+
+
+def _is_newer(one: contract.Sim, other: contract.Sim) -> bool:
+    return bool(one.updated_time and other.updated_time and one.updated_time > other.updated_time)
+
+
+def _presence(sim: Sim, what: str, at: datetime) -> TimelineEvent:
+    return TimelineEvent(
+        sim=sim, kind=TimelineEvent.Kind.NOTIFICATION, at=at, subject="presence", to_value=what, detail={"event": what}
+    )
+
+
+class _Chunk:
+    """The work of one transaction of :func:`apply`."""
+
+    def __init__(self, snapshots: dict[str, contract.Sim], source: Source, observed_at: datetime) -> None:
+        self.snapshots = snapshots
+        self.source = source
+        self.observed_at = observed_at
+        self.now = timezone.now()
+        self.problems = 0
+        self.told: list[Told] = []
+        self.events: list[TimelineEvent] = []
+
+    def apply(self) -> ApplyResult:
+        rows = self._rows(self.snapshots)
+        found = {row.giccid for row in rows}
+        strangers = {giccid: snap for giccid, snap in self.snapshots.items() if giccid not in found}
+        same, changed, stale = self._compare(rows)
+        new = self._new(strangers)
+        self._stubs([row for row, _ in changed] + list(new.values()))
+        if changed:
+            Sim.objects.bulk_create(
+                [row for row, _ in changed], update_conflicts=True, unique_fields=["id"], update_fields=_UPDATED
+            )
+        if same:
+            Sim.objects.filter(pk__in=same).update(observed_at=self.observed_at, observed_by=str(self.source))
+        created = self._create(new)
+        subs = [(row, self.snapshots[row.giccid], True) for row in created]
+        subs += [(row, self.snapshots[row.giccid], False) for row, _ in changed]
+        self.told += store_subscriptions(subs, observed_at=self.observed_at, before=dict(changed))
+        timeline.record_observed(self.told)
+        TimelineEvent.objects.bulk_create(self.events)
+        return ApplyResult(len(created), len(changed), len(same), stale, self.problems)
+
+    def _rows(self, giccids: Iterable[str]) -> list[Sim]:
+        """Locked, always in the order of giccid."""
+        rows = Sim.objects.select_for_update(no_key=True).filter(giccid__in=list(giccids))
+        return list(rows.order_by("giccid"))
+
+    def _compare(self, rows: Iterable[Sim]) -> tuple[list[int], list[tuple[Sim, datetime]], int]:
+        """Ids of unchanged rows, changed rows with the time of their last reading, and how many were newer."""
+        same: list[int] = []
+        changed: list[tuple[Sim, datetime]] = []
+        stale = 0
+        for row in rows:
+            snapshot = self.snapshots[row.giccid]
+            if self._is_stale(row, snapshot):
+                stale += 1
+            elif row.missing_since is None and row.raw == snapshot.raw and snapshot.raw:
+                same.append(row.pk)
+            else:
+                before = row.observed_at
+                if self._differs(row, readings.columns_of(snapshot)):
+                    row.observed_at, row.observed_by = self.observed_at, str(self.source)
+                    row.changed_at = self.now
+                    changed.append((row, before))
+                else:
+                    same.append(row.pk)
+        return same, changed, stale
+
+    def _is_stale(self, row: Sim, snapshot: contract.Sim) -> bool:
+        if self.observed_at < row.observed_at:
+            return True
+        updated = snapshot.updated_time
+        if updated is None or row.carrier_updated_at is None or updated >= row.carrier_updated_at:
+            return False
+        # Asked later but answered from before: only possible while both were under way, for the carrier's own
+        # time is not to be trusted beyond that.
+        return self.observed_at - row.observed_at < _OVERLAP
+
+    def _differs(self, row: Sim, reading: Reading) -> bool:
+        """Put the reading into the row; whether anything is other than before. Notes events for the timeline."""
+        self.problems += reading.problems
+        put = dict(reading.columns)
+        apns = readings.merged_apns(reading.snapshot, row.apns)
+        if apns is not None:
+            put["apns"], put["apn_state"] = apns, readings.apn_state(apns)
+        if row.missing_since is not None:
+            put["missing_since"] = None
+            self.events.append(_presence(row, "seen_again", self.observed_at))
+        before = {name: getattr(row, name) for name in put}
+        if before == put:
+            return False
+        for name, value in put.items():
+            setattr(row, name, value)
+        row.quota_percent = readings.quota_percent(row.data_usage, row.data_quota)
+        row.search = readings.search_text(row)
+        if before["status"] != row.status:
+            row.status_changed_at = self.observed_at
+        self._tell(row, before)
+        return True
+
+    def _tell(self, row: Sim, before: dict[str, Any]) -> None:
+        def tell(kind: str, **told: Any) -> None:
+            self.told.append(timeline.observed(row, kind, after=row.observed_at, at=self.observed_at, **told))
+
+        kinds = TimelineEvent.Kind
+        for kind, name in ((kinds.STATUS, "status"), (kinds.PLAN, "plan_id"), (kinds.IMEI, "imei")):
+            if name in before and before[name] != getattr(row, name):
+                tell(kind, from_value=before[name] or "", to_value=getattr(row, name) or "")
+        old = {apn["apn"]: apn["status"] for apn in before.get("apns", ())}
+        new = {apn["apn"]: apn["status"] for apn in row.apns} if "apns" in before else {}
+        for apn in sorted(old.keys() | new.keys()):
+            if old.get(apn, "") != new.get(apn, ""):
+                tell(kinds.APN, from_value=old.get(apn, ""), to_value=new.get(apn, ""), subject=apn)
+        changes = {
+            name: [before[name], getattr(row, name)]
+            for name in CUSTOM_FIELDS
+            if name in before and before[name] != getattr(row, name)
+        }
+        if changes:
+            tell(kinds.CUSTOM_FIELDS, detail={"changes": changes})
+
+    def _new(self, strangers: dict[str, contract.Sim]) -> dict[str, Sim]:
+        """Rows for SIMs seen for the first time, not yet stored."""
+        new = {}
+        for giccid, snapshot in strangers.items():
+            reading = readings.columns_of(snapshot)
+            self.problems += reading.problems
+            sim = Sim(giccid=giccid, **reading.columns)
+            sim.apns = readings.merged_apns(snapshot, []) or []
+            sim.apn_state = readings.apn_state(sim.apns)
+            sim.quota_percent = readings.quota_percent(sim.data_usage, sim.data_quota)
+            sim.search = readings.search_text(sim)
+            sim.observed_at, sim.observed_by = self.observed_at, str(self.source)
+            sim.changed_at = sim.first_seen_at = self.now
+            new[giccid] = sim
+        return new
+
+    def _create(self, new: dict[str, Sim]) -> list[Sim]:
+        if not new:
+            return []
+        Sim.objects.bulk_create(new.values(), ignore_conflicts=True)
+        stored = self._rows(new)
+        created = [row for row in stored if row.first_seen_at == self.now and row.observed_at == self.observed_at]
+        if len(created) < len(stored):
+            raise _MetMeanwhile
+        return created
+
+    def _stubs(self, rows: Sequence[Sim]) -> None:
+        """Accounts, plans and pools that the rows name, as far as they are not there yet. Always in this order."""
+        plans = {row.plan_id: _plan_name(self.snapshots[row.giccid]) for row in rows if row.plan_id}
+        wanted: tuple[tuple[type[Model], str, dict[str, dict[str, Any]]], ...] = (
+            (Account, "name", {row.account_id: {} for row in rows}),
+            (RatePlan, "code", {code: {"name": name} for code, name in plans.items()}),
+            (SharePool, "code", {row.pool_id: {} for row in rows if row.pool_id}),
+        )
+        for model, key, stubs in wanted:
+            ensure_stubs(model, key, stubs)
+
+
+def _plan_name(snapshot: contract.Sim) -> str:
+    return readings.values.clip(snapshot.basic_plan.name if snapshot.basic_plan else "", 200)
