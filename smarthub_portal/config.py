@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -31,7 +32,11 @@ class Option:
     required: bool = False
 
 
+MODES = ("production", "demo", "test")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 OPTIONS: tuple[Option, ...] = (
+    Option("PORTAL_MODE", str, "production", "`make demo` sets `demo`, which listens on loopback only.", demo="demo"),
     Option("SECRET_KEY", str, "", "Signs sessions and tokens; 50 random characters.", required=True),
     Option(
         "ALLOWED_HOSTS",
@@ -126,23 +131,36 @@ def load() -> Configuration:
     The real environment wins over the file. The mode is ``PORTAL_MODE``; without it ``demo`` where the file
     exists, else ``production``, so that a forgotten variable never opens a door.
     """
-    data_dir = Path(os.environ.get("DATA_DIR") or "var")
+    data_dir = Path(os.environ.get("DATA_DIR") or "var").expanduser()
     data_dir = data_dir if data_dir.is_absolute() else BASE_DIR / data_dir
     demo_file = data_dir / "demo.env"
-    if os.environ.get("PORTAL_MODE", "demo") == "demo" and demo_file.exists():
+    if (os.environ.get("PORTAL_MODE") or "demo") == "demo" and demo_file.exists():
         environ.Env.read_env(str(demo_file))
     env = environ.Env()
     config = Configuration()
-    config.mode = os.environ.get("PORTAL_MODE", "production")
+    config.mode = os.environ.get("PORTAL_MODE") or "production"
     for option in OPTIONS:
         default = option.demo if config.mode != "production" and option.demo is not None else option.default
         config[option.name] = read(env, option, default)
     config["DATA_DIR"] = data_dir
+    config["LOG_LEVEL"] = config["LOG_LEVEL"].upper()
+    for name, allowed in (("PORTAL_MODE", MODES), ("LOG_LEVEL", LOG_LEVELS)):
+        # A mode with a typing error must not be one that is less strict.
+        if config[name] not in allowed:
+            raise ImproperlyConfigured(f"{name} is {config[name]!r}: give one of {', '.join(allowed)}.")
     return config
 
 
 def read(env: environ.Env, option: Option, default: Any) -> Any:
-    """One option's value in its type; an empty variable counts as not set."""
+    """One option's value in its type; an empty variable counts as not set.
+
+    Raises :class:`ImproperlyConfigured` for a value that is not of that type.
+    """
     if not os.environ.get(option.name):
         return default
-    return env.get_value(option.name, cast=option.type)
+    try:
+        return env.get_value(option.name, cast=option.type)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{option.name} is {os.environ[option.name]!r}: that is no {option.type.__name__}."
+        ) from None

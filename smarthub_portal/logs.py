@@ -41,7 +41,7 @@ LOGGING: dict[str, Any] = {
         }
     },
     "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stdout"], "level": os.environ.get("LOG_LEVEL") or "INFO"},
+    "root": {"handlers": ["stdout"], "level": (os.environ.get("LOG_LEVEL") or "INFO").upper()},
     "loggers": {
         # Their debug lines hold request headers and bodies: never below warnings, whatever LOG_LEVEL says.
         "urllib3": {"level": "WARNING"},

@@ -14,6 +14,7 @@ from smarthub_portal import schedule
 from smarthub_portal.embedded import valkey_socket
 
 CONFIG = configuration.load()
+CONFIG_OPTIONS = configuration.OPTIONS
 BASE_DIR = configuration.BASE_DIR
 DATA_DIR = CONFIG["DATA_DIR"]
 MODE = CONFIG.mode

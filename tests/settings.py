@@ -23,7 +23,6 @@ _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 _VALKEY_DATABASE = int(_WORKER.removeprefix("gw") or -1) + 1
 _ENGINE = "postgres" if os.environ.get("TEST_DATABASE_URL") else os.environ.get("TEST_DATABASE", "sqlite")
 
-os.environ["PORTAL_MODE"] = "test"
 _DEFAULTS = {
     "SECRET_KEY": "only-for-tests-" + "x" * 40,
     "SMARTHUB_BASE_URL": "http://127.0.0.1:9/v1",
@@ -44,6 +43,7 @@ if "pytest" in sys.modules:
     os.environ.update(_DEFAULTS)
 for _name, _value in _DEFAULTS.items():
     os.environ.setdefault(_name, _value)
+os.environ["PORTAL_MODE"] = "test"
 
 from smarthub_portal.settings import *  # noqa: F403, E402 - after the environment they read is set
 
