@@ -44,6 +44,7 @@ RUN_STATES: dict[str, Badge] = {
     "processed": Badge("ok", _("Done")),
     "failed": Badge("bad", _("Failed")),
     "dead": Badge("bad", _("Given up")),
+    "rejected": Badge("neutral", _("Refused")),
     "retry": Badge("warn", _("To be tried again")),
     "unused": Badge("neutral", _("Kept")),
     "ignored": Badge("neutral", _("Kept")),

@@ -14,7 +14,9 @@ class Message(models.Model):
         MO = "mo", _("From the device")
         MT = "mt", _("To the device")
 
-    sim = models.ForeignKey("sims.Sim", verbose_name=_("SIM"), on_delete=models.CASCADE, related_name="messages")
+    sim = models.ForeignKey(
+        "sims.Sim", verbose_name=_("SIM"), on_delete=models.CASCADE, related_name="messages", db_index=False
+    )
     direction = models.CharField(_("direction"), max_length=2, choices=Direction.choices)
     carrier_id = models.CharField(_("carrier's id"), max_length=80, blank=True, default="")
     text = models.TextField(_("text"))
@@ -34,6 +36,7 @@ class Message(models.Model):
                 name="message_carrier_id_once",
             )
         ]
+        indexes = [models.Index(fields=["sim", "-at", "-id"], name="message_sim_at")]
 
     def __str__(self) -> str:
         return f"{self.direction} #{self.pk}"

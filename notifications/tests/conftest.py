@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 
 from core import pushes
@@ -15,7 +14,7 @@ from core.pushes import PushEvent
 from notifications.models import Push, PushSource
 from notifications.services import inbox, sources
 
-Post = Callable[..., HttpResponse]
+Post = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +47,7 @@ def post(token: str) -> Post:
     """``post(body, kind="")``: a push to the source; a dict is sent as JSON, bytes as they are."""
     client = Client(raise_request_exception=False)
 
-    def send(body: Any, kind: str = "", token: str = token, **headers: Any) -> HttpResponse:
+    def send(body: Any, kind: str = "", token: str = token, **headers: Any) -> Any:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         path = f"/webhooks/smarthub/{token}/" + (f"{kind}/" if kind else "")
         return client.post(path, data=raw, content_type="application/json", **headers)

@@ -15,6 +15,7 @@ from core.pushes import PushProblem
 from notifications.models import Push
 from notifications.services import dispatch, processing
 from notifications.tasks import dispatch_pushes, process_push
+from smarthub.errors import RateLimited
 
 BODY = {"eventType": "TEST_EVENT", "eventId": "e-1", "giccid": "8986011805021000040"}
 
@@ -134,9 +135,7 @@ def test_a_push_that_cannot_be_used_is_parked_sooner_with_what_is_wrong(make_pus
 
 
 def test_a_carrier_that_asks_for_patience_gets_it(make_push, handler):
-    error = ValueError("slow down")
-    error.retry_after = 600
-    handler.errors = [error]
+    handler.errors = [RateLimited("slow_down", retry_after=600)]
     push = make_push(BODY)
     processing.process(push.pk)
     push.refresh_from_db()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import kombu.pools
 import pytest
@@ -99,7 +99,7 @@ def test_a_body_over_the_limit_is_refused_unread(token, monkeypatch):
 
     request = RequestFactory().post("/", data=b"x", content_type="application/json")
     request.META["CONTENT_LENGTH"] = "101"
-    request._stream = Untouchable()
+    request._stream = cast(BinaryIO, Untouchable())
     assert receive(request, token).status_code == 413
     assert not Push.objects.exists()
 
