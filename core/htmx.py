@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,6 +12,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django_htmx.http import trigger_client_event
+from django_htmx.middleware import HtmxDetails
 
 STOP_POLLING = 286
 """The status by which htmx ends an ``hx-trigger="every …"``."""
@@ -19,7 +20,7 @@ STOP_POLLING = 286
 
 def wants_fragment(request: HttpRequest) -> bool:
     """Whether htmx asks for a part of the page: not for a whole page by a boosted link or from its history."""
-    htmx = getattr(request, "htmx", None)
+    htmx = cast(HtmxDetails, request.htmx)  # type: ignore[attr-defined]  # set by the middleware of django-htmx
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 

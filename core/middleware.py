@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import time
 import uuid
 import zoneinfo
 from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.http import urlencode
 
+from core.htmx import toast
+from core.metrics import observe_request
 from core.request_context import RequestContext, set_request
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -38,6 +43,26 @@ class RequestIdMiddleware:
         return response
 
 
+class MetricsMiddleware:
+    """Counts and times every answer by the name of its view."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        start = time.perf_counter()
+        response = self.get_response(request)
+        match = request.resolver_match
+        method = request.method if request.method in {"GET", "HEAD", "POST", "OPTIONS"} else "other"
+        observe_request(
+            view=(match.view_name if match else "") or "none",
+            method=str(method),
+            status=response.status_code,
+            seconds=time.perf_counter() - start,
+        )
+        return response
+
+
 class PrivateCacheMiddleware:
     """Keeps pages of signed-in people out of shared caches, and out of the browser's after they signed out."""
 
@@ -52,7 +77,11 @@ class PrivateCacheMiddleware:
 
 
 class HtmxMiddleware:
-    """Fits answers to htmx: fragments are cached apart from pages, and an ended sign-in moves the whole page."""
+    """Fits answers to htmx.
+
+    Fragments are cached apart from pages, an ended sign-in moves the whole page, and messages to the user go along
+    with the fragment as toasts.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -60,14 +89,33 @@ class HtmxMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         patch_vary_headers(response, ["HX-Request"])
-        if request.htmx and response.status_code == 302:  # type: ignore[attr-defined]  # set by django-htmx
+        if not request.htmx:  # type: ignore[attr-defined]  # set by django-htmx
+            return response
+        if response.status_code == 302:
             target = response.headers.get("Location", "")
             if target.split("?")[0] == resolve_url(settings.LOGIN_URL):
-                redirect = HttpResponse(status=204)
-                redirect["HX-Redirect"] = target
-                patch_vary_headers(redirect, ["HX-Request"])
-                return redirect
+                return _sign_in_again(request)
+        if _takes_toasts(response):
+            for message in messages.get_messages(request):
+                toast(response, message, level=message.level_tag)
         return response
+
+
+def _sign_in_again(request: HttpRequest) -> HttpResponse:
+    # After the sign-in the page that is open comes again, not the fragment that was asked for.
+    page = request.htmx.current_url_abs_path or request.get_full_path()  # type: ignore[attr-defined]  # set by django-htmx
+    answer = HttpResponse(status=204)
+    answer["HX-Redirect"] = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': page})}"
+    patch_vary_headers(answer, ["HX-Request"])
+    return answer
+
+
+def _takes_toasts(response: HttpResponse) -> bool:
+    moves_on = any(header in response.headers for header in ("HX-Redirect", "HX-Refresh", "HX-Location"))
+    is_html = response.headers.get("Content-Type", "").startswith("text/html")
+    swapped = response.status_code in {200, 201, 286, 409, 422}
+    # A whole page for htmx (a boosted link) shows its messages itself.
+    return swapped and is_html and not moves_on and not response.streaming and b"<html" not in response.content[:400]
 
 
 class TimeZoneMiddleware:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+
+from staff.roles import highest_role
 
 
 class User(AbstractUser):
@@ -29,6 +32,11 @@ class User(AbstractUser):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+
+    @cached_property
+    def role(self) -> str:
+        """The name of the user's role, of the highest where there are several; empty for none."""
+        return highest_role(self.groups.values_list("name", flat=True))
 
 
 class AccountScope(models.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 VIEWER, AGENT, SUPERVISOR, ADMINISTRATOR = "Viewer", "Agent", "Supervisor", "Administrator"
@@ -45,6 +46,12 @@ ROLES: dict[str, frozenset[str]] = {
     SUPERVISOR: frozenset(_SUPERVISOR),
     ADMINISTRATOR: frozenset(_ADMINISTRATOR),
 }
+
+
+def highest_role(names: Iterable[str]) -> str:
+    """The role that reaches furthest among ``names`` of groups; empty when none of them is a role."""
+    held = set(names)
+    return next((role for role in reversed(ROLES) if role in held), "")
 
 
 def apply_roles(apps: Any, schema_editor: Any) -> None:

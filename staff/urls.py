@@ -1,5 +1,14 @@
 """Addresses of this app."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from staff.views import profile, session
+
+app_name = "staff"
+urlpatterns = [
+    path("login/", session.SignInView.as_view(), name="login"),
+    path("logout/", session.SignOutView.as_view(), name="logout"),
+    path("profile/", profile.profile, name="profile"),
+    path("profile/password/", profile.PasswordView.as_view(), name="password"),
+    path("profile/theme/", profile.theme, name="theme"),
+]

@@ -7,7 +7,7 @@ hundreds of times.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from django import template
@@ -21,7 +21,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from lucide import _render_icon
+from lucide.templatetags.lucide import lucide
 
 from core import slots
 from core.badges import OPERATION_STATES, RUN_STATES, SIM_STATUSES, Badge
@@ -37,8 +37,8 @@ _NOTHING = mark_safe('<span class="none">–</span>')
 
 @lru_cache(maxsize=512)
 def _icon(name: str, size: int, css: str) -> SafeString:
-    markup = _render_icon(name, size, **{"class": css, "aria-hidden": "true", "focusable": "false"})
-    return mark_safe(markup)  # noqa: S308 - from the icon package; arguments are written by templates, not users
+    attributes = {"class": css, "aria-hidden": "true", "focusable": "false"}
+    return mark_safe(lucide(name, size=size, **attributes))  # noqa: S308 - the package's own file, attributes of ours
 
 
 @register.simple_tag
@@ -56,9 +56,7 @@ def grouped(value: object) -> SafeString:
     text = "" if value is None else str(value)
     if not text:
         return _NOTHING
-    groups = format_html_join(
-        "", "<span>{}</span>", ((text[i : i + GROUP],) for i in range(0, len(text), GROUP))
-    )
+    groups = format_html_join("", "<span>{}</span>", ((text[i : i + GROUP],) for i in range(0, len(text), GROUP)))
     return format_html('<span class="id">{}</span>', groups)
 
 
@@ -126,13 +124,12 @@ def human_bytes(value: int | None) -> str:
     amount = float(value)
     if abs(amount) < 1000:
         return _("%(number)s B") % {"number": int(value)}
-    unit = _UNITS[0]
-    for unit in _UNITS:
+    power = 0
+    while power == 0 or (abs(amount) >= 999.5 and power < len(_UNITS)):
         amount /= 1000
-        if abs(amount) < 999.5:
-            break
+        power += 1
     places = max(0, 3 - len(str(int(abs(amount)))))
-    return f"{number_format(round(amount, places), decimal_pos=places)} {unit}"
+    return f"{number_format(round(amount, places), decimal_pos=places)} {_UNITS[power - 1]}"
 
 
 @register.simple_tag(name="bytes")
@@ -144,6 +141,12 @@ def bytes_tag(value: int | None) -> SafeString:
         "number": number_format(value, force_grouping=True)
     }
     return format_html('<data value="{}" title="{}">{}</data>', value, exact_text, human_bytes(value))
+
+
+@register.filter
+def minutes(length: timedelta) -> int:
+    """A length of time in whole minutes, rounded up, at least one."""
+    return max(1, -(-int(length.total_seconds()) // 60))
 
 
 def _badge(known: Mapping[str, Badge], value: object) -> SafeString:

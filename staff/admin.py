@@ -1,0 +1,112 @@
+"""Users and their scopes in the admin site. What one may do is a role; single permissions are not to be edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from core import audit
+from staff.forms import UserAddForm, UserEditForm
+from staff.models import AccountScope, User
+from staff.services import describe, set_role
+
+for model in (Group, AccessAttempt, AccessFailureLog, AccessLog):
+    # Groups are made by migrations; failed sign-ins are in the audit trail and in the log.
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+
+
+class AccountScopeInline(admin.TabularInline):
+    """The carrier accounts of a user who does not see all."""
+
+    model = AccountScope
+    extra = 1
+
+
+@admin.register(User)
+class PortalUserAdmin(UserAdmin):
+    """Users with one role each. Every change leaves an audit entry with before and after."""
+
+    form = UserEditForm
+    add_form = UserAddForm
+    inlines = [AccountScopeInline]
+    list_display = ["username", "full_name", "role_name", "all_accounts", "is_active", "last_login"]
+    list_filter = ["is_active", "groups", "all_accounts"]
+    search_fields = ["username", "first_name", "last_name", "email"]
+    ordering = ["username"]
+    filter_horizontal = []
+    readonly_fields = ["last_login", "date_joined"]
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        (_("Person"), {"fields": ["first_name", "last_name", "email", "time_zone"]}),
+        (_("Access"), {"fields": ["is_active", "role", "all_accounts"]}),
+        (_("Dates"), {"fields": ["last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [
+        (
+            None,
+            {"classes": ["wide"], "fields": ["username", "usable_password", "password1", "password2"]},
+        ),
+        (_("Access"), {"classes": ["wide"], "fields": ["role", "all_accounts"]}),
+    ]
+
+    @admin.display(description=_("name"))
+    def full_name(self, user: User) -> str:
+        """First and last name."""
+        return user.get_full_name()
+
+    @admin.display(description=_("role"))
+    def role_name(self, user: User) -> str:
+        """The role, or that it is a superuser, which only the command line makes."""
+        return str(_("Superuser")) if user.is_superuser else user.role
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """A superuser is changed by a superuser only: else an administrator could take his password."""
+        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return super().has_change_permission(request, obj)
+
+    def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form, which knows who is acting."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.acting_user = request.user  # type: ignore[attr-defined]  # both forms are ours and have it
+        return form
+
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:
+        """Remember what was, for the audit entry that :meth:`save_related` writes."""
+        form.audit_before = describe(obj) if change else {}  # type: ignore[attr-defined]  # ours, for the request
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:
+        """Scopes and role, then the audit entry, all in the transaction of the admin view."""
+        super().save_related(request, form, formsets, change)
+        user: User = form.instance
+        group = form.cleaned_data.get("role")
+        if group is not None:
+            set_role(user, group.name)
+        before, after = form.audit_before, describe(user)  # type: ignore[attr-defined]  # set in save_model
+        if before != after:
+            audit.record(
+                action="user.changed" if change else "user.created",
+                actor=request.user,  # type: ignore[arg-type]  # the admin site lets nobody else in
+                target=user,
+                before=before,
+                after=after,
+            )
+
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        """Django's own log as always; a new password, which has a page of its own, is an audit entry besides."""
+        if request.resolver_match is not None and request.resolver_match.url_name == "auth_user_password_change":
+            audit.record(
+                action="user.password_set",
+                actor=request.user,  # type: ignore[arg-type]  # the admin site lets nobody else in
+                target=obj,
+            )
+        return super().log_change(request, obj, message)

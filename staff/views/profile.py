@@ -1,0 +1,85 @@
+"""What a user sees and sets about himself."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth import views as auth_views
+from django.contrib.auth.forms import PasswordChangeForm
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse, reverse_lazy
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from core import audit
+from staff.forms import ProfileForm, ThemeForm, time_zone_names
+from staff.models import User
+from staff.scopes import visible_accounts
+from staff.services import save_profile
+
+
+def _own(request: HttpRequest) -> User:
+    # A copy: what a refused form has set on it must not show up in the frame of the page.
+    return User.objects.get(pk=cast(User, request.user).pk)
+
+
+def _back(request: HttpRequest) -> str:
+    """Where the form said it came from, when that is a page of this portal; else the profile."""
+    target = request.POST.get("next", "")
+    allowed = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return target if allowed else reverse("staff:profile")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    """Name, e-mail, time zone and appearance to change; role and visible accounts to see."""
+    user = _own(request)
+    form = ProfileForm(request.POST or None, instance=user)
+    if request.method == "POST" and form.is_valid():
+        save_profile(user, changed=form.changed_data)
+        messages.success(request, _("Your profile is saved."))
+        return redirect("staff:profile")
+    accounts = visible_accounts(user)
+    context = {
+        "form": form,
+        "zones": time_zone_names(),
+        "accounts": None if accounts is None else sorted(accounts),
+    }
+    return render(request, "staff/profile.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Store the appearance and go back; an unknown one is ignored."""
+    user = _own(request)
+    form = ThemeForm(request.POST)
+    if form.is_valid() and user.theme != form.cleaned_data["theme"]:
+        user.theme = form.cleaned_data["theme"]
+        save_profile(user, changed=["theme"])
+    return HttpResponseRedirect(_back(request))
+
+
+class PasswordView(auth_views.PasswordChangeView):
+    """The old password and the new one twice; other sessions of the user end."""
+
+    template_name = "staff/password.html"
+    success_url = reverse_lazy("staff:profile")
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        """Store the password and its audit entry together."""
+        with transaction.atomic():
+            response = super().form_valid(form)
+            user = cast(User, self.request.user)
+            audit.record(action="user.password", actor=user, target=user)
+        messages.success(self.request, _("Your password is changed."))
+        return response
+
+    def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
+        """The form again, as 422."""
+        return self.render_to_response(self.get_context_data(form=form), status=422)
