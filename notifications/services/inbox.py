@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from functools import partial
 
+from django.db import transaction
 from django.utils import timezone
 
-from core.queue import enqueue_on_commit
+from core.queue import enqueue
 from notifications.models import Push, PushSource
 from notifications.services import reading
 
@@ -18,8 +20,12 @@ REJECTED_CHARACTERS = 4096
 DISPATCH_AFTER = timedelta(seconds=20)
 """A push that nobody worked on for so long is handed out again: its message was lost, or there is a line."""
 
+BROKER_PAUSE = 5.0
+"""Seconds without a try after the broker was away; the dispatcher finds what was not handed out."""
+
 _LAST_PUSH_EVERY = 60.0
 _last_push_noted: dict[int, float] = {}
+_broker_away_until = 0.0
 
 
 def receive(*, source_id: int, path_kind: str, raw: bytes) -> Push:
@@ -48,10 +54,17 @@ def receive(*, source_id: int, path_kind: str, raw: bytes) -> Push:
         next_attempt_at=now + DISPATCH_AFTER,
     )
     _note_last_push(source_id)
+    transaction.on_commit(partial(_hand_out, push.pk))
+    return push
+
+
+def _hand_out(push_id: int) -> None:
+    """Enqueue the push; after a failure not even try for a while, so that an answer never waits for a broker."""
+    global _broker_away_until
     from notifications.tasks import process_push  # the tasks import the services
 
-    enqueue_on_commit(process_push, push.pk, 0)
-    return push
+    if time.monotonic() >= _broker_away_until and not enqueue(process_push, push_id, 0):
+        _broker_away_until = time.monotonic() + BROKER_PAUSE
 
 
 def _keep_rejected(*, source_id: int, path_kind: str, raw: bytes, problem: str) -> None:

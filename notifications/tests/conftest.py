@@ -18,10 +18,11 @@ Post = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
+def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a process keeps of sources belongs to one test."""
     sources.forget_cached()
     inbox._last_push_noted.clear()
+    monkeypatch.setattr(inbox, "_broker_away_until", 0.0)
     yield
     sources.forget_cached()
     inbox._last_push_noted.clear()
