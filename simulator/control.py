@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import HTTPException
 
 from simulator import catalog, patch
 from simulator.api import Gate, json_response
@@ -340,9 +339,6 @@ def build_control(control: Control, gate: Gate) -> Blueprint:
     blueprint = Blueprint("control", __name__, url_prefix=PREFIX)
     blueprint.before_request(_loopback_only)
     blueprint.register_error_handler(ValueError, lambda error: json_response({"error": str(error)}, 422))
-    blueprint.register_error_handler(
-        HTTPException, lambda error: json_response({"error": error.name}, error.code or 500)
-    )
     routes: list[tuple[str, str, Callable[..., Response]]] = [
         ("GET", "/", lambda: json_response(HELP)),
         ("GET", "/ready", lambda: json_response({"ready": True, "calls": gate.last_call})),
