@@ -5,3 +5,11 @@ from django.utils.translation import gettext_lazy as _
 class OperationsConfig(AppConfig):
     name = "operations"
     verbose_name = _("Operations")
+
+    def ready(self) -> None:
+        """Fill this app's places on the SIM page."""
+        from core.slots import fill
+        from operations import slots  # models are there from here on
+
+        fill("sims.detail.actions", slots.actions)
+        fill("sims.detail.operations", slots.operations)

@@ -59,6 +59,9 @@ class Operation(models.Model):
     before = models.JSONField(
         _("before"), default=dict, blank=True, help_text=_("What the mirror held when it was asked for.")
     )
+    result = models.JSONField(
+        _("result"), default=dict, blank=True, help_text=_("What the carrier named, such as the subscription bought.")
+    )
 
     created_at = models.DateTimeField(_("asked for"), default=timezone.now)
     next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True, default=timezone.now)

@@ -1,0 +1,57 @@
+"""Reading operations, only those that the user may see."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from operations.models import Operation
+from sims.models import Sim
+from staff.models import User
+from staff.scopes import scoped
+
+
+def list_operations(user: User | AnonymousUser) -> QuerySet[Operation]:
+    """Operations on SIMs of the accounts that ``user`` may see, in no order; SIM and actor come with them."""
+    operations = Operation.objects.select_related("sim", "actor")
+    return scoped(operations, user, account="sim__account_id")
+
+
+def get_operation(user: User | AnonymousUser, pk: int) -> Operation:
+    """One of them. Raises :class:`Operation.DoesNotExist` for what is not there or not for this user."""
+    return list_operations(user).get(pk=pk)
+
+
+def visible_sim(user: User | AnonymousUser, giccid: str) -> Sim:
+    """The SIM to change, with its plan. Raises :class:`Sim.DoesNotExist` as above."""
+    if not (giccid.isascii() and giccid.isdigit() and len(giccid) <= 20):
+        raise Sim.DoesNotExist
+    return scoped(Sim.objects.select_related("account", "plan", "pool"), user).get(giccid=giccid)
+
+
+def open_operation(sim: Sim) -> Operation | None:
+    """The operation that is under way on the SIM; at most one is."""
+    return Operation.objects.filter(sim=sim, state__in=Operation.OPEN_STATES).select_related("actor").first()
+
+
+def last_operations(sim: Sim, count: int = 5) -> list[Operation]:
+    """The SIM's newest operations, newest first."""
+    return list(Operation.objects.filter(sim=sim).select_related("sim", "actor").order_by("-id")[:count])
+
+
+def unclear_purchase(sim: Sim) -> Operation | None:
+    """A purchase on the SIM whose end a person still has to tell."""
+    return Operation.objects.filter(
+        sim=sim, kind=Operation.Kind.ADD_PLAN, state=Operation.State.NEEDS_ATTENTION
+    ).first()
+
+
+def scheduled_plan_changes(sim: Sim) -> QuerySet[Operation]:
+    """Changes of plan that the carrier took for the SIM's next billing cycle and that are yet to come."""
+    return Operation.objects.filter(
+        sim=sim,
+        kind=Operation.Kind.CHANGE_PLAN,
+        state=Operation.State.DONE,
+        effective_at__gt=timezone.now(),
+    )

@@ -1,0 +1,36 @@
+"""Finding what is due: the net under a lost broker, a killed worker and every wait."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from core.queue import enqueue
+from operations import tasks
+from operations.models import Operation
+from operations.services.engine import mark_lost
+from operations.services.transitions import State, claim
+
+BATCH = 100
+
+
+def dispatch() -> int:
+    """Hand every operation that is due to a worker, at most :data:`BATCH` in one go; answers how many.
+
+    Two dispatchers at once are harmless: a worker claims a row before it does anything.
+    """
+    due = (
+        Operation.objects.filter(next_attempt_at__lte=timezone.now())
+        .order_by("next_attempt_at", "pk")
+        .values_list("pk", "state")[:BATCH]
+    )
+    handed = 0
+    broker_is_there = True
+    for pk, state in due:
+        if state == State.SENDING:
+            # Told here, too: while the broker is away, people should see that it is being looked into.
+            operation = claim(pk)
+            if operation is not None and operation.state == State.SENDING:
+                mark_lost(operation)
+        broker_is_there = broker_is_there and enqueue(tasks.run_operation, pk)
+        handed += broker_is_there
+    return handed

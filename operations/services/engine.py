@@ -1,0 +1,236 @@
+"""Sends operations and finds out what became of them (design, section 4, "One change").
+
+A row that is due is claimed, taken one step, and left due at a later time or ended. Dying anywhere leaves a row
+whose claim runs out, and the state says what to do then: what was ``sending`` may have been sent, so it is read
+back and never simply sent again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from operations.kinds import KINDS
+from operations.models import Operation, OperationAttempt
+from operations.services import scheduled
+from operations.services.readback import read_back, refresh_mirror
+from operations.services.transitions import (
+    Outcome,
+    State,
+    claim,
+    conclude,
+    end_attempt,
+    lease,
+    move,
+    read_back_delay,
+    send_again_delay,
+    start_attempt,
+    tell_timeline,
+)
+from operations.wording import explain, no_clear_answer
+from sims.services.carrier import get_client
+from sims.services.mirror import Source
+from sims.services.refresh import read_sim
+from smarthub import Lane, errors
+
+log = structlog.get_logger(__name__)
+
+MAX_STEPS = 6
+"""Steps of one run; more are the dispatcher's, so that no row can keep a worker."""
+
+
+def advance(operation_id: int) -> None:
+    """Take the operation as far as it goes now. Harmless for one that is not due, and as often as one likes."""
+    for _step in range(MAX_STEPS):
+        operation = claim(operation_id)
+        if operation is None:
+            return
+        if operation.state == State.QUEUED:
+            _send(operation)
+        elif operation.state == State.SENDING:
+            mark_lost(operation)
+        elif operation.state in {State.ACCEPTED, State.UNKNOWN}:
+            read_back(operation)
+        elif operation.state == State.DONE:
+            scheduled.check(operation)
+        else:
+            move(operation, operation.state)
+
+
+def mark_lost(operation: Operation) -> bool:
+    """Whoever sent it is gone without a word, or too slow: from now on its outcome is unknown."""
+    now = timezone.now()
+    message = no_clear_answer("worker_lost")
+    with transaction.atomic():
+        if not move(
+            operation, State.UNKNOWN, next_attempt_at=now, readbacks=0, carrier_code="worker_lost", message=message
+        ):
+            return False
+        operation.attempts.filter(step=OperationAttempt.Step.SEND, finished_at__isnull=True).update(
+            finished_at=now, outcome=State.UNKNOWN, code="worker_lost", detail=message
+        )
+    log.warning("operation.lost", operation=operation.pk)
+    return True
+
+
+def _send(operation: Operation) -> None:
+    if not _may_be_sent(operation):
+        return
+    try:
+        operation.before = _prepared(operation)
+    except errors.SmartHubError as failure:
+        _not_prepared(operation, failure)
+        return
+    now = timezone.now()
+    until = now + lease()
+    with transaction.atomic():
+        claimed = move(
+            operation,
+            State.SENDING,
+            lease_until=until,
+            next_attempt_at=until,
+            sends=F("sends") + 1,
+            first_sent_at=operation.first_sent_at or now,
+            before=operation.before,
+        )
+        if not claimed:
+            return
+        attempt = start_attempt(operation, OperationAttempt.Step.SEND)
+    operation.refresh_from_db(fields=["sends"])
+    error, result = _call(operation)
+    if error is None:
+        _accepted(operation, attempt, result)
+    else:
+        _answered(operation, attempt, error)
+
+
+def _may_be_sent(operation: Operation) -> bool:
+    """Whether it is still wanted and still allowed; else it is ended here."""
+    if operation.expires_at is not None and operation.expires_at <= timezone.now():
+        message = _("It could not be sent in time, so it was not sent.")
+        if operation.sends:
+            message = _("The carrier did not take it in time; the change is not there.")
+        conclude(
+            operation, State.EXPIRED, message=f"{message} {operation.message}".strip(), code=operation.carrier_code
+        )
+        return False
+    kind = KINDS[operation.kind]
+    # The SIM may have changed since the wish. After a sending in doubt the carrier is asked instead of the mirror.
+    sentence = "" if operation.sends else kind.refusal(operation.sim) or kind.conflict(operation.sim, operation.params)
+    if sentence:
+        conclude(operation, State.FAILED, message=_("Not sent: %(reason)s") % {"reason": sentence})
+    return not sentence
+
+
+def _prepared(operation: Operation) -> dict[str, object]:
+    """What was there before, read anew where only that tells later whether it was us. Raises carrier errors."""
+    kind = KINDS[operation.kind]
+    if kind.idempotent:
+        return operation.before
+    client = get_client(Lane.AGENT)
+    snapshot = read_sim(operation.sim.giccid, lane=Lane.AGENT, source=Source.READ_BACK)
+    return {**operation.before, **kind.prepare(client, operation, snapshot)}
+
+
+def _not_prepared(operation: Operation, error: errors.SmartHubError) -> None:
+    """Nothing was sent. What a reading says is not an answer to the change, but a missing SIM or key ends it."""
+    if isinstance(error, errors.Rejected):
+        conclude(operation, State.FAILED, message=explain(error), code=error.code)
+        return
+    delay = send_again_delay(operation.sends + 1, error.retry_after)
+    move(
+        operation,
+        State.QUEUED,
+        next_attempt_at=_not_after_expiry(operation, delay),
+        carrier_code=error.code[:80],
+        message=explain(error),
+    )
+
+
+def _call(operation: Operation) -> tuple[errors.SmartHubError | None, dict[str, object]]:
+    """The call itself, outside of any transaction."""
+    try:
+        return None, KINDS[operation.kind].send(get_client(Lane.AGENT), operation)
+    except errors.SmartHubError as error:
+        return error, {}
+    except Exception:
+        # A fault of ours: whether the request left before it, nobody can tell here.
+        log.exception("operation.send_failed", operation=operation.pk)
+        return errors.OutcomeUnknown("internal_error"), {}
+
+
+def _accepted(operation: Operation, attempt: OperationAttempt, result: dict[str, object]) -> None:
+    """The carrier said yes."""
+    now = timezone.now()
+    if KINDS[operation.kind].is_scheduled(operation):
+        turn = scheduled.next_turn(operation, now)
+        with transaction.atomic():
+            if scheduled.accept(operation, now, turn):
+                end_attempt(attempt, outcome=State.DONE, status=200)
+        return
+    with transaction.atomic():
+        taken = move(
+            operation,
+            State.ACCEPTED,
+            next_attempt_at=now,
+            accepted_at=now,
+            readbacks=0,
+            result=result,
+            carrier_code="",
+            message=_("The carrier accepted it."),
+        )
+        if not taken:
+            return
+        end_attempt(attempt, outcome=State.ACCEPTED, status=200)
+        tell_timeline(operation, Outcome.SUCCESS)
+
+
+def _answered(operation: Operation, attempt: OperationAttempt, error: errors.SmartHubError) -> None:
+    """The carrier said no, later, or nothing clear."""
+    now = timezone.now()
+    # An earlier sending may have landed after all: then the state is wrong because the change is done.
+    in_doubt = "illegal_status" in error.codes and _was_in_doubt(operation)
+    with transaction.atomic():
+        if isinstance(error, errors.Rejected) and not in_doubt:
+            to = State.FAILED
+            taken = conclude(operation, to, message=explain(error), code=error.code)
+        elif isinstance(error, errors.Transient):
+            to = State.QUEUED
+            delay = send_again_delay(operation.sends, error.retry_after)
+            taken = move(
+                operation,
+                to,
+                next_attempt_at=_not_after_expiry(operation, delay),
+                carrier_code=error.code[:80],
+                message=explain(error),
+            )
+        else:
+            to = State.UNKNOWN
+            taken = move(
+                operation,
+                to,
+                next_attempt_at=now if in_doubt else now + read_back_delay(0),
+                readbacks=0,
+                carrier_code="illegal_status" if in_doubt else error.code[:80],
+                message=explain(error),
+            )
+        if taken:
+            end_attempt(attempt, outcome=to, status=error.status, code=error.code, detail=explain(error))
+    log.info("operation.answered", operation=operation.pk, state=to, code=error.code, ours=taken)
+    if taken and to == State.FAILED:
+        refresh_mirror(operation)
+
+
+def _was_in_doubt(operation: Operation) -> bool:
+    return operation.attempts.filter(step=OperationAttempt.Step.SEND, outcome=State.UNKNOWN).exists()
+
+
+def _not_after_expiry(operation: Operation, delay: timedelta) -> datetime:
+    """When to try again, at the latest when it expires, so that its end is seen then."""
+    at = timezone.now() + delay
+    return min(at, operation.expires_at) if operation.expires_at is not None else at

@@ -1,0 +1,139 @@
+"""Reading an operation's SIM back: has the change arrived at the carrier?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from operations.kinds import KINDS
+from operations.models import Operation, OperationAttempt
+from operations.readings import Reading, Verdict
+from operations.services.transitions import (
+    NOT_THERE_AFTER,
+    State,
+    conclude,
+    end_attempt,
+    look_again_delay,
+    move,
+    read_back_delay,
+    start_attempt,
+)
+from operations.wording import explain
+from sims.services.carrier import get_client
+from sims.services.mirror import Source
+from sims.services.refresh import read_sim
+from smarthub import Lane, errors
+
+log = structlog.get_logger(__name__)
+
+
+def read_back(operation: Operation) -> None:
+    """One look at the SIM of an operation that was accepted or whose outcome is unknown, and what follows of it."""
+    attempt = start_attempt(operation, OperationAttempt.Step.READ_BACK)
+    tries = operation.readbacks + 1
+    try:
+        verdict = _look(operation, thorough=tries >= _last_try(operation))
+    except errors.NotFound as error:
+        _to_a_person(operation, attempt, _("The carrier does not know the SIM any more."), error.code)
+        return
+    except errors.SmartHubError as error:
+        _not_read(operation, attempt, error)
+        return
+    if verdict == Verdict.YES:
+        _there(operation, attempt)
+    elif tries < _last_try(operation):
+        _not_yet(operation, attempt, verdict, tries)
+    elif operation.state == State.ACCEPTED:
+        _to_a_person(operation, attempt, _("The carrier accepted it, but the SIM does not show it."), "")
+    else:
+        _certainly_not_there(operation, attempt, verdict)
+
+
+def refresh_mirror(operation: Operation) -> None:
+    """Read the SIM once more after the carrier's no: the mirror let it through, so it may be behind."""
+    try:
+        read_sim(operation.sim.giccid, lane=Lane.AGENT, source=Source.READ_BACK)
+    except errors.SmartHubError as error:
+        log.info("operation.refresh_failed", operation=operation.pk, code=error.code)
+
+
+def _look(operation: Operation, *, thorough: bool) -> Verdict:
+    snapshot = read_sim(operation.sim.giccid, lane=Lane.AGENT, source=Source.READ_BACK)
+    reading = Reading(get_client(Lane.AGENT), snapshot, thorough=thorough)
+    return KINDS[operation.kind].reached(reading, operation)
+
+
+def _last_try(operation: Operation) -> int:
+    """How many readings decide."""
+    most: int = settings.CONFIG["OPERATION_READBACK_TRIES"]
+    if operation.state == State.UNKNOWN and KINDS[operation.kind].idempotent:
+        return min(NOT_THERE_AFTER, most)
+    return most
+
+
+def _there(operation: Operation, attempt: OperationAttempt) -> None:
+    """Whoever sees the change may say so: that is true with or without a claim."""
+    seen_late = operation.state == State.UNKNOWN
+    message = _("Done. The carrier's answer was lost, but the SIM shows the change.") if seen_late else _("Done.")
+    with transaction.atomic():
+        if conclude(operation, State.DONE, message=message, any_lease=True, result=operation.result):
+            end_attempt(attempt, outcome=State.DONE, status=200, detail=_("The SIM shows the change."))
+
+
+def _not_yet(operation: Operation, attempt: OperationAttempt, verdict: Verdict, tries: int) -> None:
+    with transaction.atomic():
+        again = timezone.now() + read_back_delay(tries)
+        if move(operation, operation.state, next_attempt_at=again, readbacks=tries):
+            end_attempt(attempt, outcome=operation.state, status=200, detail=_saw(verdict))
+
+
+def _certainly_not_there(operation: Operation, attempt: OperationAttempt, verdict: Verdict) -> None:
+    """The change did not arrive: send again what may be sent twice, ask a person about the rest."""
+    if not KINDS[operation.kind].idempotent:
+        message = _(
+            "The carrier's answer was lost and the SIM does not show the plan. Please check with the carrier whether "
+            "it was bought, then say here what happened. It is not sent again by itself."
+        )
+        _to_a_person(operation, attempt, message, operation.carrier_code)
+        return
+    with transaction.atomic():
+        if operation.carrier_code == "illegal_status":
+            to = State.FAILED
+            taken = conclude(operation, to, message=operation.message, code=operation.carrier_code)
+        else:
+            to = State.QUEUED
+            message = _("The change is not there; it is sent again.")
+            taken = move(operation, to, next_attempt_at=timezone.now(), readbacks=0, message=message)
+        if taken:
+            end_attempt(attempt, outcome=to, status=200, detail=_saw(verdict))
+
+
+def _not_read(operation: Operation, attempt: OperationAttempt, error: errors.SmartHubError) -> None:
+    """The reading failed, which says nothing of the change; it does not count as a try."""
+    now = timezone.now()
+    patience = timedelta(seconds=settings.CONFIG["OPERATION_EXPIRES_AFTER"])
+    if now - (operation.first_sent_at or operation.created_at) > patience:
+        message = _("Whether the change arrived could not be read for a long time. %(why)s") % {"why": explain(error)}
+        _to_a_person(operation, attempt, message, error.code)
+        return
+    with transaction.atomic():
+        again = now + look_again_delay(operation, now, error.retry_after)
+        if move(operation, operation.state, next_attempt_at=again):
+            end_attempt(attempt, outcome=operation.state, status=error.status, code=error.code, detail=explain(error))
+
+
+def _to_a_person(operation: Operation, attempt: OperationAttempt, message: str, code: str) -> None:
+    with transaction.atomic():
+        if conclude(operation, State.NEEDS_ATTENTION, message=message, code=code, finished_at=None):
+            end_attempt(attempt, outcome=State.NEEDS_ATTENTION, code=code, detail=message)
+
+
+def _saw(verdict: Verdict) -> str:
+    if verdict == Verdict.UNCLEAR:
+        return _("The carrier's answer does not tell.")
+    return _("The SIM does not show the change.")

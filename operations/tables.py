@@ -1,0 +1,72 @@
+"""The table of operations."""
+
+from __future__ import annotations
+
+import django_tables2 as tables
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from core.tables import AgoColumn, BaseTable
+from core.templatetags.portal import grouped, operation_badge
+from operations.kinds import KINDS
+from operations.models import Operation
+
+
+def live_badge(operation: Operation) -> SafeString:
+    """The state's badge, which asks for the new one by itself until the state is final."""
+    badge = operation_badge(operation.state)
+    if operation.state not in Operation.OPEN_STATES:
+        return badge
+    return format_html(
+        '<span hx-get="{}" hx-trigger="every 3s" hx-swap="outerHTML" hx-target="this">{}</span>',
+        reverse("operations:badge", args=[operation.pk]),
+        badge,
+    )
+
+
+class OperationTable(BaseTable):
+    """One line an operation; every step of it is on its page."""
+
+    kind = tables.Column(verbose_name=_("Operation"), orderable=False)
+    state = tables.Column(verbose_name=_("State"), orderable=False)
+    sim = tables.Column(verbose_name=_("SIM"), orderable=False)
+    change = tables.Column(verbose_name=_("Change"), orderable=False, empty_values=(), attrs={"td": {"class": "wide"}})
+    who = tables.Column(accessor="actor", verbose_name=_("Who"), orderable=False)
+    reason = tables.Column(verbose_name=_("Reason"), orderable=False, attrs={"td": {"class": "wide"}})
+    ticket = tables.Column(verbose_name=_("Ticket"), orderable=False)
+    created = AgoColumn(accessor="created_at", verbose_name=_("Asked for"))
+    finished = AgoColumn(accessor="finished_at", verbose_name=_("Finished"), orderable=False)
+    account = tables.Column(accessor="sim__account_id", verbose_name=_("Account"), orderable=False)
+    message = tables.Column(verbose_name=_("Message"), orderable=False, attrs={"td": {"class": "wide"}})
+
+    fixed = ("kind", "state", "sim")
+    default_columns = ("change", "who", "reason", "ticket", "created")
+
+    class Meta:
+        row_attrs = {"data-operation": lambda record: record.pk}
+
+    def render_kind(self, record: Operation) -> SafeString:
+        """The kind and number, which lead to the operation."""
+        url = reverse("operations:detail", args=[record.pk])
+        label = record.get_kind_display()
+        return format_html('<a href="{}" data-row-link>{} <span class="faint">#{}</span></a>', url, label, record.pk)
+
+    def render_state(self, record: Operation) -> SafeString:
+        """As a badge that keeps itself up to date."""
+        return live_badge(record)
+
+    def render_sim(self, record: Operation) -> SafeString:
+        """The giccid, which leads to the SIM."""
+        giccid = record.sim.giccid
+        return format_html('<a href="{}">{}</a>', reverse("sims:detail", args=[giccid]), grouped(giccid))
+
+    def render_change(self, record: Operation) -> SafeString:
+        """From and to."""
+        before, after = KINDS[record.kind].change(record)
+        return format_html("{} → {}", before, after) if before else format_html("{}", after)
+
+    def render_reason(self, value: str) -> str:
+        """Its beginning."""
+        return value if len(value) <= 80 else f"{value[:79]}…"
