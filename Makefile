@@ -63,7 +63,7 @@ test-browser: .venv/installed-dev
 
 test-postgres: .venv/installed-dev
 	@echo "The suite on PostgreSQL"
-	@TEST_DATABASE=postgres $(PYTEST) -m "not browser" $(ARGS)
+	@TEST_DATABASE=postgres $(PYTEST) -m "not browser and not demo" $(ARGS)
 
 check: .venv/installed-dev
 	$(BIN) -m ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
@@ -33,3 +34,6 @@ def die_with_parent(signal_number: int = signal.SIGKILL) -> None:
     """The same, asked for by the child itself, for one that somebody else's code started."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid != os.getppid():  # it ended before it was asked for
+        os._exit(1)

@@ -24,6 +24,8 @@ from demo.processes import dies_with_parent
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 LONGEST_LOG = 10 * 1024 * 1024
+LONGEST_LINE = 300
+"""Characters of a line on the terminal; the log has it whole."""
 PATIENCE = 5.0
 """Seconds between asking the processes to end and ending them."""
 _LEVEL = re.compile(r"\blevel=(\w+)|(?:^|\[|\b)(DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL)\b")
@@ -161,7 +163,7 @@ class Supervisor:
         level = (found.group(1) or found.group(2)).lower() if found else ""
         is_shown = service.shows == "all" or {"warn": "warning"}.get(level, level) in self._shown
         if line and is_shown and service.shows != "nothing":
-            self.say(f"{service.name:<9}| {line}")
+            self.say(f"{service.name:<9}| {line[:LONGEST_LINE]}")
 
     def say(self, text: str) -> None:
         """Print ``text``; a terminal that is gone is no reason to leave processes behind."""
