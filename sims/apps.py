@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class SimsConfig(AppConfig):
     name = "sims"
     verbose_name = _("SIM cards")
+
+    def ready(self) -> None:
+        """Say which pushes this app acts on."""
+        from sims.services import push_handlers
+
+        push_handlers.register()

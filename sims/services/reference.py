@@ -1,0 +1,198 @@
+"""Accounts, plans and pools from the carrier: what SIMs point at, filled where only a name was known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import Any, TypeVar
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from sims.models import Account, RatePlan, SharePool
+from sims.services import values
+from sims.services.carrier import get_client
+from sims.services.reading import storable
+from sims.services.stubs import ensure_stubs
+from sims.services.sync_pages import Pages
+from sims.services.sync_runs import Held
+from smarthub import Lane, SmartHub, contract
+from smarthub.contract import Page
+from smarthub.errors import AuthFailed, Rejected
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+_MOST_INT = 2**31 - 1
+
+
+@dataclass
+class Read:
+    """How many records were read, and how many could not be."""
+
+    records: int = 0
+    errors: int = 0
+
+
+def read_reference(held: Held) -> None:
+    """Do a run of this kind. Errors as :meth:`Held.call`."""
+    read = read_all_reference(get_client(Lane.SYNC), held)
+    held.run.read = held.run.total = read.records
+    held.run.errors = read.errors
+    held.finish()
+
+
+def read_all_reference(client: SmartHub, held: Held) -> Read:
+    """Read accounts, each account's plans, and pools. What the carrier refuses counts as an error and is left.
+
+    Raises ``AuthFailed`` and what :meth:`Held.call` raises.
+    """
+    read = Read()
+
+    def attempt(what: str, function: Callable[[], T]) -> T | None:
+        try:
+            return held.call(function)
+        except AuthFailed:
+            raise
+        except Rejected as error:
+            log.warning("reference.refused", what=what, error=str(error))
+            read.errors += 1
+            return None
+
+    for name in _account_names(attempt("enterprise", client.get_enterprise)):
+        account = attempt("account", lambda name=name: client.get_account(name))  # type: ignore[misc] # mypy infers no lambda with a default
+        _store_account(name, account)
+        plans = [
+            plan
+            for page in _pages(lambda n, size, name=name: client.list_plans(name, n, size), client, attempt)  # type: ignore[misc]
+            for plan in _counted(page, read)
+        ]
+        _store_plans(name, plans)
+        read.records += 1 + len(plans)
+        held.advance()
+    pools = [
+        pool
+        for page in _pages(lambda n, size: client.list_pools(page=n, size=size), client, attempt)
+        for pool in _counted(page, read)
+    ]
+    _store_pools(pools)
+    read.records += len(pools)
+    held.advance()
+    return read
+
+
+def _account_names(enterprise: contract.Enterprise | None) -> list[str]:
+    listed = [account.name for account in (enterprise.accounts if enterprise else None) or ()]
+    # A name that the mirror had to cut is not the carrier's.
+    known = Account.objects.filter(name__regex=r"^[^~]*$").values_list("name", flat=True)
+    return list(dict.fromkeys([*listed, *known]))
+
+
+def _pages(
+    read: Callable[[int, int], Page[T]], client: SmartHub, attempt: Callable[[str, Callable[[], Any]], Any]
+) -> Iterator[Page[T]]:
+    pages = Pages({}, client.page_size)
+    last = False
+    while not last:
+        page = attempt("list", lambda: read(pages.page, pages.size))
+        if page is None:
+            return
+        yield page
+        last = pages.took(page)
+
+
+def _counted(page: Page[T], read: Read) -> list[T]:
+    read.errors += len(page.unreadable)
+    return list(page.data)
+
+
+def _store_account(name: str, account: contract.Account | None) -> None:
+    key = values.account_key(name)
+    if account is None:
+        ensure_stubs(Account, "name", {key: {}})
+        return
+    Account.objects.update_or_create(
+        name=key,
+        defaults={
+            "status": values.clip(account.status, 40),
+            "currency": values.clip(account.currency, 8),
+            "balance": _money(account.balance, 16),
+            "current_charge": _money(account.current_charge, 16),
+            "raw": storable(account.raw),
+            "fetched_at": timezone.now(),
+        },
+    )
+
+
+def _store_plans(account_name: str, plans: list[contract.Plan]) -> None:
+    now = timezone.now()
+    rows = {
+        values.code_key(plan.code): RatePlan(
+            code=values.code_key(plan.code),
+            name=values.clip(plan.name, 200),
+            kind=values.clip(plan.type, 40),
+            billing=values.clip(plan.billing, 40),
+            data_quota=plan.data_quota,
+            sms_quota=_int(plan.sms_quota),
+            validity_days=_int(plan.validity_days),
+            price=_money(plan.price, 12),
+            currency=values.clip(plan.currency, 8),
+            country_codes=values.clean_json(plan.country_codes or []),
+            raw=storable(plan.raw),
+            fetched_at=now,
+        )
+        for plan in plans
+    }
+    with transaction.atomic():
+        _upsert(RatePlan, "code", rows)
+        Account.objects.get(name=values.account_key(account_name)).plans.set(rows.values())
+
+
+def _store_pools(pools: list[contract.Pool]) -> None:
+    now = timezone.now()
+    rows = {
+        values.code_key(pool.code): SharePool(
+            code=values.code_key(pool.code),
+            name=values.clip(pool.name, 200),
+            account_id=values.account_key(pool.account_name) or None,
+            plan_id=values.code_key(pool.plan_code) or None,
+            data_quota=pool.data_quota,
+            data_usage=pool.data_usage,
+            sim_count=_int(pool.sim_count),
+            cycle_start=pool.cycle_start,
+            cycle_end=pool.cycle_end,
+            raw=storable(pool.raw),
+            fetched_at=now,
+        )
+        for pool in pools
+    }
+    with transaction.atomic():
+        ensure_stubs(Account, "name", {row.account_id: {} for row in rows.values() if row.account_id})
+        ensure_stubs(RatePlan, "code", {row.plan_id: {} for row in rows.values() if row.plan_id})
+        _upsert(SharePool, "code", rows)
+
+
+def _upsert(model: type[RatePlan] | type[SharePool], key: str, rows: dict[str, Any]) -> None:
+    if rows:
+        model._default_manager.bulk_create(
+            [rows[code] for code in sorted(rows)],
+            update_conflicts=True,
+            unique_fields=[key],
+            update_fields=[field.name for field in model._meta.concrete_fields if field.name != key],
+        )
+
+
+def _money(amount: Decimal | None, digits: int) -> Decimal | None:
+    """An amount as its column holds it; an absurd one is not told (``raw`` has it)."""
+    if amount is None or not amount.is_finite() or abs(amount) >= Decimal(10) ** (digits - 4):
+        return None
+    try:
+        return amount.quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN)
+    except InvalidOperation:
+        return None
+
+
+def _int(number: int | None) -> int | None:
+    return number if number is None or 0 <= number <= _MOST_INT else None

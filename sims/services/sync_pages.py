@@ -1,0 +1,86 @@
+"""Going through a list of the carrier that moves while one reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import DataError, IntegrityError
+
+from sims.services import mirror
+from sims.services.mirror import ApplyResult, Source
+from smarthub import contract
+from smarthub.contract import Page
+
+log = structlog.get_logger(__name__)
+
+_MOST_IDLE_PAGES = 5
+
+
+class ListBroken(Exception):
+    """The carrier's pages contradict each other so much that the end of the list can't be told."""
+
+
+class Pages:
+    """Which page to ask for next. Counts in rows, for the size of a page is the carrier's and may change.
+
+    Where page sizes change or the list gets shorter, rows are read twice rather than left out.
+    """
+
+    def __init__(self, cursor: dict[str, Any], page_size: int) -> None:
+        """Go on from ``cursor`` (:meth:`as_cursor`), or begin."""
+        self.offset: int = cursor.get("offset", 0)
+        self.size: int = cursor.get("size") or page_size
+        self.total: int | None = cursor.get("total")
+        self._idle = 0
+
+    def as_cursor(self) -> dict[str, Any]:
+        """The place to go on from, as JSON."""
+        return {"offset": self.offset, "size": self.size, "total": self.total}
+
+    @property
+    def page(self) -> int:
+        """The page to ask for, counted in :attr:`size`: the one that holds the next row."""
+        return self.offset // self.size
+
+    def took(self, page: Page[Any]) -> bool:
+        """Note a page that was read; whether it was the last. Raises :class:`ListBroken`."""
+        self.size = page.size if page.size > 0 else self.size
+        received = len(page.data) + len(page.unreadable)
+        start = page.page * self.size
+        before = self.offset
+        if start <= self.offset and received:
+            self.offset = max(self.offset, start + self.size)
+        if page.total is not None:
+            self._step_back(page.total, received)
+            self.total = page.total
+            last = start <= before and start + self.size >= page.total
+        else:
+            last = start <= before and received < self.size
+        self._idle = 0 if self.offset > before else self._idle + 1
+        if not last and self._idle > _MOST_IDLE_PAGES:
+            raise ListBroken
+        return last
+
+    def _step_back(self, total: int, received: int) -> None:
+        """Rows that left the list before our place pulled unread ones across it."""
+        if self.total is not None and total < self.total:
+            self.offset = max(0, self.offset - min(self.total - total, received // 2))
+
+
+def apply_page(snapshots: Sequence[contract.Sim], *, source: Source, observed_at: datetime) -> tuple[ApplyResult, int]:
+    """:func:`mirror.apply`, where a SIM that the database refuses costs that SIM only; answers how many those were."""
+    try:
+        return mirror.apply(snapshots, source=source, observed_at=observed_at), 0
+    except (DataError, IntegrityError, ValueError, TypeError, OverflowError) as error:
+        log.warning("sync.page_refused", error=type(error).__name__, rows=len(snapshots))
+    result, errors = ApplyResult(), 0
+    for snapshot in snapshots:
+        try:
+            result += mirror.apply([snapshot], source=source, observed_at=observed_at)
+        except (DataError, IntegrityError, ValueError, TypeError, OverflowError) as error:
+            log.warning("sync.sim_refused", giccid=snapshot.giccid, error=type(error).__name__)
+            errors += 1
+    return result, errors

@@ -1,0 +1,72 @@
+"""Background work of the mirror. What runs when is in ``smarthub_portal/schedule.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery import shared_task
+from celery.signals import worker_ready, worker_shutting_down
+
+from core.queue import enqueue
+from sims.models import SyncRun
+from sims.services import sync, sync_runs
+from sims.services.mirror import Source
+from sims.services.refresh import read_sim
+from smarthub import Lane
+from smarthub.errors import NotFound, SmartHubError
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task
+def refresh_sim(giccid: str) -> None:
+    """Read one SIM for a page that shows old data. A carrier that is away is no error: the page says how old it is."""
+    try:
+        read_sim(giccid, lane=Lane.AGENT, source=Source.PAGE)
+    except NotFound:
+        log.info("refresh.missing", giccid=giccid)
+    except SmartHubError as error:
+        log.warning("refresh.failed", giccid=giccid, error=str(error))
+
+
+@shared_task
+def full_walk() -> None:
+    """Walk the carrier's whole list, or go on with an interrupted walk."""
+    sync.run(SyncRun.Kind.FULL, trigger="schedule")
+
+
+@shared_task
+def follow_changes() -> None:
+    """Read the carrier's change logs since the last time."""
+    sync.run(SyncRun.Kind.CHANGES, trigger="schedule")
+
+
+@shared_task
+def read_reference() -> None:
+    """Read accounts, plans and pools."""
+    sync.run(SyncRun.Kind.REFERENCE, trigger="schedule")
+
+
+@shared_task
+def run_sync(run_id: int) -> None:
+    """Work on this run if it is still open and nobody else is at it."""
+    kind = SyncRun.objects.filter(pk=run_id).values_list("kind", flat=True).first()
+    if kind:
+        sync.run(kind, trigger="schedule", run_id=run_id)
+
+
+@shared_task
+def resume_syncs() -> None:
+    """Have interrupted runs gone on with, and begin walks that are due."""
+    sync.resume()
+
+
+@worker_ready.connect
+def _resume_at_start(**_: Any) -> None:
+    enqueue(resume_syncs)
+
+
+@worker_shutting_down.connect
+def _stop_at_end(**_: Any) -> None:
+    sync_runs.stop_all()
