@@ -85,10 +85,12 @@ class Gate:
         self.carrier, self.faults = carrier, faults
         self._key = carrier.settings.api_key.encode()
         self.last_call = carrier.store.one("SELECT max(id) FROM calls") or 0
+        # Calls up to this one came before the last reset: they are not logged any more.
+        self.forgotten = 0
         carrier.on_reset.append(self._reset)
 
     def _reset(self) -> None:
-        self.last_call = 0
+        self.forgotten = self.last_call
 
     def handle(self, endpoint: Endpoint, **path: str) -> Response:
         """Answer one call, with what the faults make of it, and log it."""
@@ -116,9 +118,12 @@ class Gate:
         if not raw.strip():
             return None, True
         try:
-            return json.loads(raw), True
-        except ValueError:
+            body = json.loads(raw)
+            # Half a surrogate pair is valid JSON by its letter, but no text that could be stored or answered.
+            json.dumps(body, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
             return None, False
+        return body, True
 
     def _giccids(self, path: dict[str, str], body: Any) -> list[str]:
         """The SIMs that a call is about."""
@@ -138,6 +143,8 @@ class Gate:
             if not readable:
                 raise bad_request()
             with self.carrier.lock:
+                if self.carrier.closed:
+                    raise Refused(503)
                 self.carrier.settle()
                 body = endpoint.action(call, **path)
                 if self.carrier.changed or endpoint.name in WRITES:
@@ -193,11 +200,13 @@ class Gate:
             self.last_call += 1
             if endpoint.name in WRITES:
                 self._log(self.last_call, endpoint, giccids, None, None)
-            if self.last_call % 5000 == 0:
+            if self.last_call % 5000 == 0 and not self.carrier.closed:
                 self.carrier.store.trim()
             return self.last_call
 
     def _log(self, number: int, endpoint: Endpoint, giccids: list[str], status: str | None, fault: str | None) -> None:
+        if self.carrier.closed or number <= self.forgotten:
+            return
         path = request.path[3:] if request.path.startswith("/v1/") else request.path
         giccid = giccids[0] if len(giccids) == 1 and isinstance(giccids[0], str) else None
         row = (number, self.carrier.clock.now(), endpoint.name, endpoint.method, path, giccid, status, fault)

@@ -3,7 +3,7 @@
 import threading
 from typing import TextIO
 
-from flask import Flask
+from flask import Flask, Response
 
 from simulator.api import Gate, build_api, endpoints
 from simulator.changes import Changes
@@ -37,6 +37,7 @@ class Simulator:
         gate = Gate(self.carrier, self.faults)
         table = endpoints(sims, jobs, messages, Reports(self.carrier))
         self.app: Flask = build_api(gate, table)
+        self.app.before_request(self._refuse_at_the_end)
         control = Control(self.carrier, changes, self.faults, self.outbox, jobs, messages, life)
         self.app.register_blueprint(build_control(control, gate))
 
@@ -46,6 +47,10 @@ class Simulator:
         self.outbox.start()
         threading.Thread(target=self._tick, name="clock", daemon=True).start()
         return server
+
+    def _refuse_at_the_end(self) -> Response | None:
+        """No call is begun while everything is being closed."""
+        return Response(status=503) if self.faults.ended.is_set() else None
 
     def _tick(self) -> None:
         """Jobs, messages and cycles go on also when nobody calls."""
@@ -60,4 +65,5 @@ class Simulator:
         self.faults.ended.set()
         self.outbox.stop()
         with self.carrier.lock:
+            self.carrier.closed = True
             self.carrier.store.close()

@@ -136,15 +136,18 @@ class Outbox:
     def stop(self) -> None:
         """End sending; what is pending stays in the store."""
         self._stopped.set()
+        deadline = time.monotonic() + ANSWER_WITHIN / 2
         for event in self._wake:
             event.set()
         for thread in self._threads:
-            thread.join(ANSWER_WITHIN)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _send_all(self, shard: int) -> None:
         while not self._stopped.is_set():
             self._wake[shard].clear()
             with self.carrier.lock:
+                if self._stopped.is_set():
+                    return
                 url, secret = self.target()
                 # Rows are told of only once their change lasts.
                 self.carrier.commit()

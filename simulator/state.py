@@ -65,6 +65,8 @@ class Carrier:
         self.version = 0
         # Whether something was written that has to last before its call is answered.
         self.changed = False
+        # Set when the simulator ends: nothing is read or written any more.
+        self.closed = False
         self.over: dict[str, dict[str, Any]] = {}
         self.added: dict[int, str] = {}
         self._waiting: dict[str, float] = {}

@@ -197,6 +197,8 @@ def test_bad_custom_fields_change_nothing(carrier: Simulator) -> None:
     assert response.status_code == 422
     assert response.json()["errors"] == [{"resource": "customFieldVO", "field": "custom1", "code": "invalid"}]
     assert carrier.put(path, {"custom1": 5}).status_code == 400
+    assert carrier.call("PUT", path, data=b'{"custom1": "\\ud800"}').status_code == 400
+    assert carrier.call("PUT", path, data=b"[" * 100_000).status_code == 400
     assert carrier.put(path, {"custom1": None}).status_code == 400
     assert carrier.call("PUT", path, data=b"{not json").json()["detail"] == "Body should be a JSON object"
     assert carrier.call("PUT", path, data=b"").status_code == 400

@@ -142,3 +142,13 @@ def test_reset_brings_the_seed_back(carrier: Simulator) -> None:
 def test_clock_advances(carrier: Simulator, seconds: int) -> None:
     before = carrier.control("GET", "/clock")["unix"]
     assert 0 <= carrier.control("POST", "/clock", {"advance": seconds})["unix"] - before - seconds < 5
+
+
+def test_numbers_in_the_logs_go_on_after_a_reset(carrier: Simulator) -> None:
+    carrier.post(f"/global-sims/{SAMPLE}/deactivate")
+    before = [carrier.control("GET", f"/{log}")["data"][-1]["id"] for log in ("calls", "changes", "pushes")]
+    carrier.control("POST", "/reset")
+    carrier.post(f"/global-sims/{SAMPLE}/deactivate")
+    after = [carrier.control("GET", f"/{log}")["data"] for log in ("calls", "changes", "pushes")]
+    assert [len(rows) for rows in after] == [1, 1, 1]
+    assert all(rows[0]["id"] > number for rows, number in zip(after, before, strict=True))

@@ -143,6 +143,8 @@ def test_ends_within_two_seconds_whatever_hangs(launch: Launch, number: signal.S
         assert time.monotonic() - started < 2
         with pytest.raises(OSError):
             hanging.result()
+    assert simulator.process.stderr
+    assert simulator.process.stderr.read() == ""
 
 
 def test_speed_makes_time_pass_faster(launch: Launch) -> None:
