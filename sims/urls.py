@@ -2,9 +2,14 @@
 
 from django.urls import path
 
+from sims.views import detail, notes
 from sims.views.list import SimListView
 
 app_name = "sims"
 urlpatterns = [
     path("sims/", SimListView.as_view(), name="list"),
+    path("sims/<str:giccid>/", detail.sim_page, name="detail"),
+    path("sims/<str:giccid>/timeline/", detail.sim_timeline, name="timeline"),
+    path("sims/<str:giccid>/live/", detail.sim_live, name="live"),
+    path("sims/<str:giccid>/notes/", notes.add, name="note"),
 ]

@@ -1,0 +1,173 @@
+"""Timeline events as sentences: what the page shows of each, without a query of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from core.templatetags.portal import grouped, icon, status_badge
+from sims.models import TimelineEvent
+from sims.selectors.timeline import plan_names
+
+Kind, Outcome = TimelineEvent.Kind, TimelineEvent.Outcome
+
+_ICONS = {
+    Kind.STATUS: "power",
+    Kind.PLAN: "receipt-text",
+    Kind.SUBSCRIPTION: "package-plus",
+    Kind.IMEI: "smartphone",
+    Kind.APN: "globe",
+    Kind.CUSTOM_FIELDS: "tags",
+    Kind.SMS: "message-square",
+    Kind.NOTIFICATION: "bell",
+    Kind.NOTE: "sticky-note",
+}
+_STATUS_TONES = {"ACTIVATED": "ok", "DEACTIVATED": "warn", "TEST_READY": "info"}
+_OUTCOME_TONES = {Outcome.FAILED: "bad", Outcome.UNCLEAR: "warn", Outcome.SCHEDULED: "info"}
+# What these say stands in the title already, or is for the machine.
+_SHOWN_ELSEWHERE = {"changes", "text", "operation_kind", "operation_state", "answer", "code", "direction"}
+
+
+@dataclass
+class Entry:
+    """One event, ready to be shown."""
+
+    event: TimelineEvent
+    icon: str
+    tone: str
+    title: SafeString
+    who: str
+    outcome: str = ""
+    answer: str = ""
+    text: str = ""
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    sources: list[tuple[str, datetime | None]] = field(default_factory=list)
+
+
+def entries(events: Iterable[TimelineEvent]) -> list[Entry]:
+    """``events`` as entries; one query for the names of all rate plans in them."""
+    rows = list(events)
+    of_plans = [event for event in rows if event.kind in (Kind.PLAN, Kind.SUBSCRIPTION)]
+    codes = {code for event in of_plans for code in (event.from_value, event.to_value) if code}
+    names = plan_names(codes)
+    return [_entry(event, names) for event in rows]
+
+
+def _entry(event: TimelineEvent, names: dict[str, str]) -> Entry:
+    detail = event.detail if isinstance(event.detail, dict) else {}
+    failed = event.outcome != Outcome.SUCCESS
+    return Entry(
+        event=event,
+        icon=_ICONS.get(Kind(event.kind), "circle") if event.kind in Kind.values else "circle",
+        tone=_OUTCOME_TONES.get(Outcome(event.outcome), "") if failed else _tone(event),
+        title=_title(event, detail, names),
+        who=event.actor.get_full_name() or event.actor.get_username() if event.actor else "",
+        outcome=str(event.get_outcome_display()) if failed else "",
+        answer=_text(detail.get("answer")) if failed else "",
+        text=_text(detail.get("text")),
+        facts=[(_words(name), _text(value)) for name, value in detail.items() if _is_fact(name, value)],
+        sources=_sources(event),
+    )
+
+
+def _tone(event: TimelineEvent) -> str:
+    return _STATUS_TONES.get(event.to_value, "") if event.kind == Kind.STATUS else ""
+
+
+def _title(event: TimelineEvent, detail: dict[str, Any], names: dict[str, str]) -> SafeString:
+    kind = event.kind
+    if kind == Kind.STATUS:
+        return _change(_("State"), _status(event.from_value), _status(event.to_value))
+    if kind == Kind.PLAN:
+        return _change(_("Rate plan"), _plan(event.from_value, names), _plan(event.to_value, names))
+    if kind == Kind.SUBSCRIPTION:
+        added = bool(event.to_value)
+        word = _("Supplementary plan added") if added else _("Supplementary plan ended")
+        return _change(word, "", _plan(event.to_value or event.from_value, names))
+    if kind == Kind.IMEI:
+        return _change(_("Device"), _identifier(event.from_value), _identifier(event.to_value))
+    if kind == Kind.APN:
+        words = _("APN %(apn)s") % {"apn": event.subject} if event.subject else _("APN")
+        return _change(words, _apn(event.from_value), _apn(event.to_value))
+    if kind == Kind.CUSTOM_FIELDS:
+        return _custom_fields(detail.get("changes"))
+    if kind == Kind.SMS:
+        received = detail.get("direction") == "mo"
+        return _change(_("SMS from the device") if received else _("SMS to the device"), "", "")
+    if kind == Kind.NOTE:
+        return _change(_("Note"), "", "")
+    return _change(event.subject or _("Notification"), event.from_value, event.to_value)
+
+
+def _change(what: str, before: str, after: str) -> SafeString:
+    """``what`` from ``before`` to ``after``; either may be empty. Plain text is escaped."""
+    if not before and not after:
+        return format_html('<span class="change">{}</span>', what)
+    if not before:
+        return format_html('<span class="change">{} <ins>{}</ins></span>', what, after)
+    arrow = icon("arrow-right", 14)
+    return format_html('<span class="change">{} <del>{}</del>{}<ins>{}</ins></span>', what, before, arrow, after or "–")
+
+
+def _status(value: str) -> str:
+    return status_badge(value) if value else ""
+
+
+def _identifier(value: str) -> str:
+    return grouped(value) if value else ""
+
+
+def _plan(code: str, names: dict[str, str]) -> str:
+    return format_html('<span title="{}">{}</span>', code, names.get(code, code)) if code else ""
+
+
+def _apn(value: str) -> str:
+    return {"ENABLED": _("Enabled"), "DISABLED": _("Disabled")}.get(value, value)
+
+
+def _custom_fields(changes: object) -> SafeString:
+    """Each field with its old and new text."""
+    if not isinstance(changes, dict) or not changes:
+        return _change(_("Custom fields"), "", "")
+    parts = SafeString("")
+    for name, pair in changes.items():
+        before, after = pair if isinstance(pair, (list, tuple)) and len(pair) == 2 else ("", pair)
+        label = _("Custom %(number)s") % {"number": str(name).removeprefix("custom")}
+        parts += _change(label, _text(before) or "–", _text(after))
+    return parts
+
+
+def _sources(event: TimelineEvent) -> list[tuple[str, datetime | None]]:
+    """Who told of it, with the time that each gave."""
+    told: list[tuple[str, datetime | None]] = []
+    if event.operation_id is not None or (event.actor_id is not None and event.kind != Kind.NOTE):
+        told.append((_("portal"), event.recorded_at))
+    if event.log_time is not None:
+        told.append((_("change log"), event.log_time))
+    if event.push_key:
+        told.append((_("push"), event.push_time))
+    if event.observed_at is not None:
+        told.append((_("reading"), event.observed_at))
+    return told
+
+
+def _is_fact(name: str, value: object) -> bool:
+    """Short values that somebody may want to read; no structures, no keys of the portal's own records."""
+    plain = isinstance(value, (str, int, float)) and value != ""
+    return plain and name not in _SHOWN_ELSEWHERE and not name.endswith(("_id", "_key"))
+
+
+def _words(name: str) -> str:
+    """``dataUsage`` and ``data_usage`` both as ``data usage``."""
+    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
+    return spaced.replace("_", " ").strip()
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

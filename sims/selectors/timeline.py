@@ -1,0 +1,69 @@
+"""Reading the timeline and the notes of a SIM."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from core.expressions import RowCompare
+from core.paging import Order, decode
+from sims.models import Note, RatePlan, Sim, TimelineEvent
+from sims.selectors.sims import AnyUser
+from staff.scopes import scoped
+
+ORDER = Order("at", ("at", "id"), descending=True)
+"""Newest first."""
+
+HEAD_LIMIT = 200
+"""The most entries that a live page keeps up to date at its top."""
+
+
+def timeline(
+    user: AnyUser, sim: Sim, kinds: Collection[str] = (), before: datetime | None = None
+) -> QuerySet[TimelineEvent]:
+    """Events of ``sim`` that ``user`` may see, of these kinds (all of them when none is named), older than ``before``.
+
+    In no order: page it with :data:`ORDER`.
+    """
+    events = scoped(sim.events.select_related("actor"), user, account="sim__account_id")
+    if kinds:
+        events = events.filter(kind__in=kinds)
+    return events.filter(at__lt=before) if before is not None else events
+
+
+def head(events: QuerySet[TimelineEvent], until: str) -> QuerySet[TimelineEvent]:
+    """Of ``events`` those from the newest down to the one of the cursor ``until``; all without one. Sorted.
+
+    Raises :class:`~core.paging.BadCursor`.
+    """
+    ordered = events.order_by("-at", "-id")
+    if until:
+        fields = [TimelineEvent._meta.get_field("at"), TimelineEvent._meta.get_field("id")]
+        ordered = ordered.filter(RowCompare(ORDER.expressions(), decode(until, ORDER, fields), ">="))
+    return ordered[:HEAD_LIMIT]
+
+
+def version(events: QuerySet[TimelineEvent]) -> str:
+    """A short text that differs when any of ``events`` does. One query."""
+    columns = ("id", "at", "from_value", "to_value", "outcome", "operation_id", "log_time", "push_key", "observed_at")
+    rows = list(events.select_related(None).values_list(*columns, "detail__operation_state"))
+    return hashlib.blake2b(repr(rows).encode(), digest_size=8).hexdigest()
+
+
+def reason_of_state(user: AnyUser, sim: Sim) -> TimelineEvent | None:
+    """The event that brought ``sim`` into the state it is in; ``None`` when it came before the portal looked."""
+    events = timeline(user, sim, [TimelineEvent.Kind.STATUS])
+    return events.filter(to_value=sim.status, outcome=TimelineEvent.Outcome.SUCCESS).order_by("-at", "-id").first()
+
+
+def notes(user: AnyUser, sim: Sim, limit: int = 20) -> list[Note]:
+    """The newest notes on ``sim``; older ones stand in the timeline."""
+    return list(scoped(sim.notes.select_related("author"), user, account="sim__account_id").order_by("-id")[:limit])
+
+
+def plan_names(codes: Collection[str]) -> dict[str, str]:
+    """Names of rate plans by code, of those that have one."""
+    return dict(RatePlan.objects.filter(~Q(name=""), code__in=set(codes)).values_list("code", "name"))

@@ -1,0 +1,168 @@
+"""The page of one SIM, its timeline, and what keeps an open page up to date."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.decorators import permission_required
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_safe
+
+from core import slots
+from core.htmx import wants_fragment
+from core.paging import BadCursor, Page, encode, paginate
+from sims.entries import entries
+from sims.forms import NoteForm
+from sims.models import Sim, TimelineEvent
+from sims.models.sim import CUSTOM_FIELDS
+from sims.selectors import timeline as timelines
+from sims.selectors.sims import get_sim
+from sims.services.refresh import request_refresh
+
+PAGE_SIZE = 20
+TEMPLATE = "sims/detail.html"
+
+
+def find_sim(request: HttpRequest, giccid: str) -> Sim:
+    """The SIM of an address, or a 404 that does not tell an unknown one from one out of scope."""
+    try:
+        return get_sim(request.user, giccid)
+    except Sim.DoesNotExist as error:
+        raise Http404 from error
+
+
+@require_safe
+@permission_required("sims.view_sim", raise_exception=True)
+def sim_page(request: HttpRequest, giccid: str) -> HttpResponse:
+    """Everything about one SIM. A reading that is too old is renewed in the background."""
+    sim = find_sim(request, giccid)
+    if timezone.now() - sim.observed_at > timedelta(seconds=settings.CONFIG["SIM_REFRESH_AFTER"]):
+        request_refresh(sim)
+    return render(request, TEMPLATE, page_context(request, sim))
+
+
+@require_safe
+@permission_required("sims.view_sim", raise_exception=True)
+def sim_timeline(request: HttpRequest, giccid: str) -> HttpResponse:
+    """One page of the timeline: the next piece for an open SIM page, or a page of its own without script."""
+    sim = find_sim(request, giccid)
+    kinds = chosen_kinds(request)
+    page, bad = _timeline_page(request, sim, kinds)
+    context = {"sim": sim, **_timeline_context(sim, kinds, page), "bad_cursor": bad}
+    fragment = wants_fragment(request)
+    response = render(request, f"{TEMPLATE}#older" if fragment else "sims/timeline.html", context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@require_safe
+@permission_required("sims.view_sim", raise_exception=True)
+def sim_live(request: HttpRequest, giccid: str) -> HttpResponse:
+    """What of an open page has changed since it was made: 204 for nothing, else the parts, out of band.
+
+    The page asks every two seconds, so the common answer takes the SIM and one query of its timeline.
+    """
+    sim = find_sim(request, giccid)
+    kinds = chosen_kinds(request)
+    until = request.GET.get("until", "")
+    try:
+        head = timelines.head(timelines.timeline(request.user, sim, kinds), until)
+    except BadCursor:
+        raise Http404 from None
+    versions = _versions(request, sim, head)
+    changed = {name for name, value in versions.items() if request.GET.get(name) != value}
+    if not changed:
+        return HttpResponse(status=204)
+    context = {
+        "sim": sim,
+        "changed": changed,
+        # A reading that found nothing new only says how fresh the page is: buttons keep their focus.
+        "only_read": changed == {"read"},
+        "live_url": _live_url(sim, kinds, until, versions),
+        **overview_context(request, sim),
+    }
+    if "events" in changed:
+        context |= {"head": entries(head), "any_kind": bool(kinds)}
+    return render(request, "sims/live.html", context)
+
+
+def page_context(request: HttpRequest, sim: Sim, note_form: NoteForm | None = None) -> dict[str, Any]:
+    """What the SIM page shows; ``note_form`` is one that was refused."""
+    kinds = chosen_kinds(request)
+    page, bad = _timeline_page(request, sim, kinds)
+    until = encode(timelines.ORDER, page.rows[-1]) if page.next else ""
+    head = timelines.head(timelines.timeline(request.user, sim, kinds), until)
+    versions = _versions(request, sim, head)
+    return {
+        "sim": sim,
+        "note_form": note_form or NoteForm(),
+        "notes": timelines.notes(request.user, sim),
+        "live_url": _live_url(sim, kinds, until, versions),
+        "bad_cursor": bad,
+        **overview_context(request, sim),
+        **_timeline_context(sim, kinds, page),
+    }
+
+
+def overview_context(request: HttpRequest, sim: Sim) -> dict[str, Any]:
+    """What the mirror holds of the SIM, beside its own columns."""
+    return {
+        "state_event": timelines.reason_of_state(request.user, sim),
+        "subscriptions": sim.subscriptions.select_related("plan").order_by("-activated_at", "-id"),
+        "custom_fields": [(name.removeprefix("custom"), getattr(sim, name)) for name in CUSTOM_FIELDS],
+        "used": min(sim.quota_percent, 100) if sim.quota_percent is not None else None,
+    }
+
+
+def chosen_kinds(request: HttpRequest) -> list[str]:
+    """The kinds that ``?kind=`` names, unknown ones left out."""
+    return [kind for kind in dict.fromkeys(request.GET.getlist("kind")) if kind in TimelineEvent.Kind.values]
+
+
+def _timeline_page(request: HttpRequest, sim: Sim, kinds: list[str]) -> tuple[Page[TimelineEvent], bool]:
+    """A page of events, and whether the address held a cursor that is none."""
+    events = timelines.timeline(request.user, sim, kinds)
+    try:
+        return paginate(events, timelines.ORDER, after=request.GET.get("after", ""), size=PAGE_SIZE), False
+    except BadCursor:
+        return paginate(events, timelines.ORDER, size=PAGE_SIZE), True
+
+
+def _timeline_context(sim: Sim, kinds: list[str], page: Page[TimelineEvent]) -> dict[str, Any]:
+    older = reverse("sims:timeline", args=[sim.giccid])
+    pairs = [("kind", kind) for kind in kinds]
+    return {
+        "entries": entries(page.rows),
+        "older_url": f"{older}?{urlencode([*pairs, ('after', page.next)])}" if page.next else "",
+        "kinds": [(value, label, value in kinds) for value, label in TimelineEvent.Kind.choices],
+        "any_kind": bool(kinds),
+    }
+
+
+def _live_url(sim: Sim, kinds: list[str], until: str, versions: dict[str, str]) -> str:
+    pairs = [("kind", kind) for kind in kinds] + [("until", until), *versions.items()]
+    return f"{reverse('sims:live', args=[sim.giccid])}?{urlencode(pairs)}"
+
+
+def _versions(request: HttpRequest, sim: Sim, head: QuerySet[TimelineEvent]) -> dict[str, str]:
+    """A short text for each part of the page that differs when the part does. Other apps say that what they show
+    has changed by what they put into the slot ``sims.detail.version``."""
+    return {
+        "sim": _digest(sim.changed_at, sim.missing_since),
+        "read": _digest(sim.observed_at, sim.observed_by),
+        "events": timelines.version(head),
+        "work": _digest(slots.render("sims.detail.version", request, sim=sim)),
+    }
+
+
+def _digest(*values: object) -> str:
+    return hashlib.blake2b(repr(values).encode(), digest_size=8).hexdigest()
