@@ -4,6 +4,7 @@ from django.urls import path
 
 from sims.views import detail, notes
 from sims.views.list import SimListView
+from sims.views.sync import sync_page
 
 app_name = "sims"
 urlpatterns = [
@@ -12,4 +13,5 @@ urlpatterns = [
     path("sims/<str:giccid>/timeline/", detail.sim_timeline, name="timeline"),
     path("sims/<str:giccid>/live/", detail.sim_live, name="live"),
     path("sims/<str:giccid>/notes/", notes.add, name="note"),
+    path("sync/", sync_page, name="sync"),
 ]

@@ -1,0 +1,117 @@
+"""The mirror in the admin site: to read. What the carrier holds is changed by operations, never here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from sims.models import Account, Note, RatePlan, SharePool, Sim, Subscription, SyncRun, TimelineEvent
+
+_COUNTED_AT_MOST = 10_000
+
+
+class CappedPaginator(Paginator[Any]):
+    """Counts no further than 10,000: a million rows are found by searching, not by leafing."""
+
+    @cached_property
+    def count(self) -> int:
+        """Rows, 10,000 at most."""
+        return self.object_list[:_COUNTED_AT_MOST].count()
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    """To look at, by nobody to change."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody: rows come from the carrier."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: the next reading would undo it."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: a SIM that is gone at the carrier is marked, and its timeline kept."""
+        return False
+
+
+@admin.register(Sim)
+class SimAdmin(ReadOnlyAdmin):
+    """Found by the whole giccid, IMSI, MSISDN or IMEI."""
+
+    list_display = ("giccid", "account_id", "status", "plan_id", "imsi", "msisdn", "observed_at", "missing_since")
+    search_fields = ("=giccid", "=imsi", "=msisdn", "=imei")
+    list_filter = ("status",)
+    ordering = ("giccid",)
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnlyAdmin):
+    """Supplementary plans of SIMs."""
+
+    list_display = ("sim", "plan_id", "carrier_id", "status", "activated_at", "expires_at", "gone_since")
+    list_select_related = ("sim",)
+    search_fields = ("=sim__giccid", "=carrier_id")
+    ordering = ("-id",)
+
+
+@admin.register(TimelineEvent)
+class TimelineEventAdmin(ReadOnlyAdmin):
+    """Events with what each source told."""
+
+    list_display = ("id", "sim", "kind", "at", "from_value", "to_value", "outcome", "actor", "ticket")
+    list_select_related = ("sim", "actor")
+    search_fields = ("=sim__giccid", "=ticket")
+    list_filter = ("kind", "outcome")
+    ordering = ("-id",)
+
+
+@admin.register(Note)
+class NoteAdmin(ReadOnlyAdmin):
+    """Notes on SIMs."""
+
+    list_display = ("sim", "author", "created_at")
+    list_select_related = ("sim", "author")
+    search_fields = ("=sim__giccid",)
+    ordering = ("-id",)
+
+
+@admin.register(Account)
+class AccountAdmin(ReadOnlyAdmin):
+    """Carrier accounts."""
+
+    list_display = ("name", "status", "currency", "balance", "current_charge", "fetched_at")
+    search_fields = ("name",)
+
+
+@admin.register(RatePlan)
+class RatePlanAdmin(ReadOnlyAdmin):
+    """Rate plans."""
+
+    list_display = ("code", "name", "kind", "billing", "price", "currency", "fetched_at")
+    search_fields = ("code", "name")
+    list_filter = ("kind", "billing")
+
+
+@admin.register(SharePool)
+class SharePoolAdmin(ReadOnlyAdmin):
+    """Share pools."""
+
+    list_display = ("code", "name", "account_id", "sim_count", "data_usage", "data_quota", "fetched_at")
+    search_fields = ("code", "name")
+
+
+@admin.register(SyncRun)
+class SyncRunAdmin(ReadOnlyAdmin):
+    """Runs of the sync."""
+
+    list_display = ("id", "kind", "state", "trigger", "started_at", "finished_at", "read", "changed", "new", "errors")
+    list_filter = ("kind", "state")

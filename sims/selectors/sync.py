@@ -1,0 +1,100 @@
+"""What the sync has done and does, for the page about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from sims.models import SyncRun
+from sims.services import sync_runs
+from sims.services.carrier import get_budget
+from sims.services.sync_changes import last_watermark
+from smarthub.errors import BudgetUnavailable
+from staff.models import User
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run with what can be worked out from it."""
+
+    run: SyncRun
+    alive: bool
+    length: timedelta
+    rate: float
+    """SIMs or entries read in a second."""
+    percent: int | None
+    """How far it is; ``None`` while the carrier has not told how much there is."""
+
+
+@dataclass(frozen=True)
+class SyncStatus:
+    """The state of the mirror as a whole. It holds no data of any SIM, so every user may see all of it."""
+
+    running: list[RunView] = field(default_factory=list)
+    oldest_data: datetime | None = None
+    """Every SIM of the mirror was read, or verified, after this: the start of the last complete walk."""
+    watermark: datetime | None = None
+    """Change logs are read up to here."""
+    last_walk: SyncRun | None = None
+    last_failed: SyncRun | None = None
+    """The newest run of some kind, if it failed."""
+    budget: dict[str, Any] | None = None
+    """State of the call budget, ``None`` when Valkey is away."""
+
+
+def list_runs(user: User | AnonymousUser) -> QuerySet[SyncRun]:
+    """All runs, newest first; none for somebody who is not signed in."""
+    if not user.is_authenticated:
+        return SyncRun.objects.none()
+    return SyncRun.objects.select_related("requested_by").order_by("-id")
+
+
+def view_runs(runs: Iterable[SyncRun]) -> list[RunView]:
+    """The runs with rate and progress."""
+    return [_view(run) for run in runs]
+
+
+def sync_status(user: User | AnonymousUser) -> SyncStatus:
+    """Freshness of the mirror, what runs now, the call budget. A fixed number of queries."""
+    runs = list_runs(user)
+    last_walk = runs.filter(kind=SyncRun.Kind.FULL, state=SyncRun.State.DONE).first()
+    return SyncStatus(
+        running=view_runs(runs.filter(state=SyncRun.State.RUNNING)),
+        oldest_data=last_walk.started_at if last_walk else None,
+        watermark=last_watermark(),
+        last_walk=last_walk,
+        last_failed=_last_failed(runs),
+        budget=_budget(),
+    )
+
+
+def _last_failed(runs: QuerySet[SyncRun]) -> SyncRun | None:
+    failed = runs.filter(state=SyncRun.State.FAILED).first()
+    if failed is None or runs.filter(kind=failed.kind, state=SyncRun.State.DONE, id__gt=failed.pk).exists():
+        return None
+    return failed
+
+
+def _view(run: SyncRun) -> RunView:
+    length = max((run.finished_at or timezone.now()) - run.started_at, timedelta(milliseconds=1))
+    percent = min(100, run.read * 100 // run.total) if run.total else None
+    return RunView(
+        run=run,
+        alive=sync_runs.is_alive(run),
+        length=length,
+        rate=run.read / length.total_seconds(),
+        percent=100 if run.state == SyncRun.State.DONE else percent,
+    )
+
+
+def _budget() -> dict[str, Any] | None:
+    try:
+        return get_budget().state()
+    except BudgetUnavailable:
+        return None
