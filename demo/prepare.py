@@ -7,7 +7,6 @@ complete walk. May run again and again: a user who is there stays as she is.
 from __future__ import annotations
 
 import os
-import sys
 
 import django
 
@@ -42,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import requests
@@ -30,6 +31,10 @@ def answers(url):
         return False
 
 
+def runs_anew(demo, part, old_pid):
+    return any(pid != old_pid and part in command for pid, command in demo.commands().items())
+
+
 def manage(demo, *arguments):
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
@@ -53,7 +58,7 @@ def test_it_lives_through_kills_and_restarts(demo):
     for part in ("-Q agent,push", "-m granian", "-Q bulk,sync"):
         pid = demo.pid_of(part)
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda pid=pid, part=part: any(p != pid and part in c for p, c in demo.commands().items()))
+        wait_until(partial(runs_anew, demo, part, pid), what=f"another {part}")
     wait_until(lambda: answers(f"{demo.url}/readyz"), seconds=40, what="all workers")
 
     push_url = demo.push_url()

@@ -1,0 +1,121 @@
+"""Each page, in both themes and on a phone: no violation, no error in the console, nothing to scroll sideways."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+PAGES = [
+    "/sims/",
+    "/sims/?q=898&status=ACTIVATED&sort=-giccid",
+    "/sims/?q=nothing-has-this",
+    "/sims/{giccid}/",
+    "/sims/{giccid}/operations/suspend/",
+    "/sims/{giccid}/operations/change_plan/",
+    "/operations/",
+    "/pushes/",
+    "/sync/",
+    "/profile/",
+    "/profile/password/",
+    "/not-there/",
+]
+
+
+@pytest.fixture(scope="session")
+def giccid(carrier):
+    return carrier.fresh("ACTIVATED")["giccid"]
+
+
+def violations(page):
+    """Serious and critical violations, a line each."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']} ({each['impact']}): {each['help']}: {node['html'][:160]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+def double_ids(page):
+    return page.evaluate(
+        "() => { const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);"
+        " return [...new Set(ids.filter((id, i) => ids.indexOf(id) !== i))]; }"
+    )
+
+
+@pytest.mark.parametrize("address", PAGES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_page_is_accessible(open_page, giccid, address, theme):
+    page = open_page("admin", color_scheme=theme)
+    page.goto(address.format(giccid=giccid))
+    expect(page.locator("h1")).to_have_count(1)
+    assert violations(page) == []
+    assert double_ids(page) == []
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_a_page_fits_a_phone(open_page, giccid, address):
+    page = open_page("admin", viewport={"width": 375, "height": 800})
+    page.goto(address.format(giccid=giccid))
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide == 0, f"{wide} px to scroll sideways"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_sign_in_page_is_accessible(open_page, theme):
+    page = open_page(None, color_scheme=theme)
+    page.goto("/sims/")
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("action", ["Suspend", "Change rate plan", "Add plan", "APN", "Custom fields"])
+def test_a_dialog_is_accessible_and_gives_the_focus_back(open_page, giccid, action):
+    page = open_page("agent")
+    page.goto(f"/sims/{giccid}/")
+    button = page.get_by_role("button", name=action, exact=True)
+    button.click()
+    expect(page.get_by_role("dialog").get_by_label("Reason")).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+def test_the_theme_is_the_users_own_choice(open_page):
+    page = open_page("viewer")
+    page.goto("/sims/")
+    for theme in ("dark", "light"):
+        page.get_by_role("button", name="Menu of").click()
+        page.locator(f"button[name=theme][value={theme}]").click()
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        page.goto("/operations/")
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+
+
+def test_the_list_is_used_with_the_keyboard_alone(open_page):
+    page = open_page("agent")
+    page.goto("/sims/")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox").first).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expected = page.locator("[data-giccid]").nth(1).get_attribute("data-giccid")
+    page.keyboard.press("x")
+    expect(page.locator(f"[data-select-row='{expected}']")).to_be_checked()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/sims/{expected}/")
+
+
+def test_paging_and_the_choice_of_rows_go_together(open_page):
+    page = open_page("agent")
+    page.goto("/sims/?sort=giccid")
+    first = page.locator("[data-giccid]").first.get_attribute("data-giccid")
+    page.locator("[data-select-row]").first.check()
+    page.locator("a[rel=next]").click()
+    expect(page.locator(f"[data-giccid='{first}']")).to_have_count(0)
+    page.locator("[data-select-row]").first.check()
+    expect(page.locator("[data-select-count]")).to_have_text("2")
+    page.locator("a[rel=prev]").click()
+    expect(page.locator(f"[data-select-row='{first}']")).to_be_checked()
