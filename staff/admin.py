@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
@@ -17,10 +16,8 @@ from staff.forms import UserAddForm, UserEditForm
 from staff.models import AccountScope, User
 from staff.services import describe, set_role
 
-for model in (Group, AccessAttempt, AccessFailureLog, AccessLog):
-    # Groups are made by migrations; failed sign-ins are in the audit trail and in the log.
-    if admin.site.is_registered(model):
-        admin.site.unregister(model)
+# The roles are made by migrations.
+admin.site.unregister(Group)
 
 
 class AccountScopeInline(admin.TabularInline):
@@ -52,7 +49,7 @@ class PortalUserAdmin(UserAdmin):
     add_fieldsets = [
         (
             None,
-            {"classes": ["wide"], "fields": ["username", "usable_password", "password1", "password2"]},
+            {"classes": ["wide"], "fields": ["username", "password1", "password2"]},
         ),
         (_("Access"), {"classes": ["wide"], "fields": ["role", "all_accounts"]}),
     ]
