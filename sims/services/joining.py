@@ -76,7 +76,7 @@ class Telling:
     @property
     def moment(self) -> datetime:
         """When it happened, for comparison with others: a scheduled change happens when it takes effect."""
-        return self.until if self.outcome == SCHEDULED and self.until else self.time
+        return self.until or self.time
 
 
 @dataclass

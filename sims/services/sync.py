@@ -6,15 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import cast
 
 import structlog
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core import audit
-from core.queue import enqueue
+from core.queue import enqueue, enqueue_on_commit
 from sims.models import SyncRun
 from sims.services import sync_runs
 from sims.services.reference import read_reference
@@ -86,14 +90,21 @@ def run(
     return Ended(End.DONE, taken)
 
 
-def request(kind: str, *, user: User) -> tuple[SyncRun, bool]:
-    """A person wants a sync: the row is stored and a worker told. ``False`` when one is open already."""
+def request(kind: str, *, user: User | AnonymousUser) -> tuple[SyncRun, bool]:
+    """A person wants a sync: the row is stored and a worker told. ``False`` when one is open already.
+
+    Raises ``PermissionDenied``.
+    """
     from sims.tasks import run_sync
 
-    wanted, is_new = sync_runs.ask_for_run(kind, trigger="person", user=user)
-    if is_new:
-        audit.record(action="sync.requested", actor=user, target=wanted, after={"kind": kind})
-        enqueue(run_sync, wanted.pk)
+    if not user.has_perm("sims.run_sync"):
+        raise PermissionDenied
+    person = cast(User, user)
+    with transaction.atomic():
+        wanted, is_new = sync_runs.ask_for_run(kind, trigger="person", user=person)
+        if is_new:
+            audit.record(action="sync.requested", actor=person, target=wanted, after={"kind": kind})
+            enqueue_on_commit(run_sync, wanted.pk)
     return wanted, is_new
 
 

@@ -41,7 +41,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, kind: str, no_wait: bool = False, **options: Any) -> None:
         """Run, print the counts, set the exit code."""
-        if self._called_from_command_line:
+        if getattr(self, "_called_from_command_line", False):
             signal.signal(signal.SIGTERM, _interrupt)
         progress = Progress(self.stderr)
         try:
