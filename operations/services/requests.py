@@ -47,16 +47,16 @@ def request_operation(
     entry = KINDS[kind]
     check_permission(actor, entry)
     nonce = nonce if nonce and _NONCE.match(nonce) else None
-    form = read_form(entry, sim, {**params, "reason": reason, "ticket": ticket})
-    earlier = _sent_before(nonce, sim, entry, actor, form)
+    earlier = _sent_before(nonce, sim, entry, actor, params)
     if earlier is not None:
         return earlier
+    form = read_form(entry, sim, {**params, "reason": reason, "ticket": ticket})
     _check_conflicts(entry, sim, form)
     try:
         return _store(entry, sim, actor, form, nonce)
     except IntegrityError:
         # Somebody was faster by a moment: another click on the same form, or another person.
-        earlier = _sent_before(nonce, sim, entry, actor, form)
+        earlier = _sent_before(nonce, sim, entry, actor, params)
         if earlier is not None:
             return earlier
         _check_open(sim)
@@ -77,18 +77,30 @@ def read_form(kind: Kind, sim: Sim, data: Mapping[str, Any]) -> OperationForm:
     return form
 
 
-def _sent_before(nonce: str | None, sim: Sim, kind: Kind, actor: User, form: OperationForm) -> Operation | None:
-    """The operation that the same form made before. Raises :class:`Conflict` when the form now says another thing."""
-    if nonce is None:
-        return None
-    earlier = Operation.objects.filter(nonce=nonce).first()
+def _sent_before(nonce: str | None, sim: Sim, kind: Kind, actor: User, params: Mapping[str, Any]) -> Operation | None:
+    """The operation that the same form made before. Raises :class:`Conflict` when the form now says another thing.
+
+    Asked before the form is read: what the first sending changed would make the second one bad input.
+    """
+    earlier = Operation.objects.filter(nonce=nonce).first() if nonce is not None else None
     if earlier is None:
         return None
     same = (earlier.sim_id, earlier.actor_id, earlier.kind) == (sim.pk, actor.pk, kind.name)
-    # The parameters of custom fields are what differs from the mirror, which the first sending may have changed.
-    if same and (earlier.params == form.params() or kind.name == Operation.Kind.SET_CUSTOM_FIELDS):
+    if same and _says_the_same(kind, earlier, params):
         return earlier
     raise Conflict(_("This form was sent before. Please open it again."))
+
+
+def _says_the_same(kind: Kind, earlier: Operation, params: Mapping[str, Any]) -> bool:
+    """Whether ``params`` are those of ``earlier``; of custom fields only those that differed were stored."""
+    unchanged = earlier.before.get("custom_fields", {})
+    for name in kind.form.params_fields:
+        said = str(params.get(name) or "").strip()
+        known = earlier.params.get(name, unchanged.get(name, "")).strip()
+        left_out = name not in params or (name == "effective" and not said)
+        if said != known and not left_out:
+            return False
+    return True
 
 
 def _check_conflicts(kind: Kind, sim: Sim, form: OperationForm) -> None:
