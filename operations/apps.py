@@ -13,3 +13,4 @@ class OperationsConfig(AppConfig):
 
         fill("sims.detail.actions", slots.actions)
         fill("sims.detail.operations", slots.operations)
+        fill("sims.detail.version", slots.version)

@@ -22,3 +22,9 @@ def operations(request: HttpRequest, *, sim: Sim) -> SafeString:
         return SafeString("")
     context = {"operations": sim_operations(request, sim)}
     return SafeString(render_to_string("operations/sim_operations.html", context, request=request))
+
+
+def version(request: HttpRequest, *, sim: Sim) -> str:
+    """Differs when an operation of the SIM was asked for or changed its state, also by somebody else."""
+    newest = sim.operations.order_by("-id").values_list("id", "state").first()
+    return str(newest)

@@ -61,7 +61,7 @@ class SimTable(BaseTable):
     """SIMs. The columns' names are those of ``?sort=``."""
 
     fixed = ("select", "giccid")
-    default_columns = ("status", "msisdn", "account", "plan", "usage", "online", "country", "seen")
+    default_columns = ("status", "msisdn", "plan", "usage", "online", "seen", "account", "country")
 
     select = SelectColumn(
         accessor="giccid",
@@ -71,17 +71,17 @@ class SimTable(BaseTable):
     giccid = tables.Column(attrs={"td": {"class": "col-key"}, "th": {"class": "col-key"}}, verbose_name=_("giccid"))
     status = tables.Column(verbose_name=_("Status"))
     msisdn = IdentifierColumn(verbose_name=_("MSISDN"))
+    plan = tables.Column(accessor="plan", verbose_name=_("Rate plan"))
+    usage = tables.Column(accessor="data_usage", verbose_name=_("Data used"), empty_values=())
+    online = tables.Column(verbose_name=_("Online"))
+    seen = AgoColumn(accessor="last_session_at", verbose_name=_("Last seen"))
+    account = tables.Column(accessor="account_id", verbose_name=_("Account"))
+    country = tables.Column(accessor="country_code", verbose_name=_("Country"))
     imsi = IdentifierColumn(verbose_name=_("IMSI"))
     imei = IdentifierColumn(verbose_name=_("IMEI"))
-    account = tables.Column(accessor="account_id", verbose_name=_("Account"))
-    plan = tables.Column(accessor="plan", verbose_name=_("Rate plan"))
     pool = tables.Column(accessor="pool", verbose_name=_("Share pool"))
-    usage = tables.Column(accessor="data_usage", verbose_name=_("Data used"), empty_values=())
     quota = tables.Column(accessor="quota_percent", verbose_name=_("Quota used"), attrs=_NUMBER)
-    online = tables.Column(verbose_name=_("Online"))
-    country = tables.Column(accessor="country_code", verbose_name=_("Country"))
     apn = tables.Column(accessor="apn_state", verbose_name=_("APN"), empty_values=())
-    seen = AgoColumn(accessor="last_session_at", verbose_name=_("Last seen"))
     since = AgoColumn(accessor="status_changed_at", verbose_name=_("In state since"))
     custom1 = tables.Column(verbose_name=_("Custom 1"))
     custom2 = tables.Column(verbose_name=_("Custom 2"))

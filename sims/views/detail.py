@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
+from django_htmx.http import trigger_client_event
 
 from core import slots
 from core.htmx import wants_fragment
@@ -92,7 +93,9 @@ def sim_live(request: HttpRequest, giccid: str) -> HttpResponse:
     }
     if "events" in changed:
         context |= {"head": entries(head), "any_kind": bool(kinds)}
-    return render(request, "sims/live.html", context)
+    response = render(request, "sims/live.html", context)
+    # What other apps have on the page asks for itself: a part with a request of its own under way is not swapped.
+    return trigger_client_event(response, "sim-changed")
 
 
 def page_context(request: HttpRequest, sim: Sim, note_form: NoteForm | None = None) -> dict[str, Any]:
