@@ -12,12 +12,12 @@ from core.models import AuditEntry
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(admin.ModelAdmin):
-    """Newest first, with filters by act and time. Paged without counting all of it."""
+    """Newest first, to search by act, record, ticket, request and person. No filter that would read all of it."""
 
     list_display = ["at", "actor", "action", "object_type", "object_id", "account_name", "reason", "ticket"]
-    list_filter = ["action", "at"]
+    list_filter = ["at"]
     list_select_related = ["actor"]
-    search_fields = ["=object_id", "=ticket", "=request_id", "=actor__username"]
+    search_fields = ["=action", "=object_id", "=ticket", "=request_id", "=actor__username"]
     show_full_result_count = False
     ordering = ["-id"]
 
