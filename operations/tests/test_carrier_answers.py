@@ -67,6 +67,7 @@ def test_slow_down_is_waited_for(simulator, carrier_sim, ask):
     operation = run(ask(sim, "suspend"))
 
     assert operation.state == State.QUEUED
+    assert operation.next_attempt_at is not None
     assert operation.next_attempt_at - timezone.now() > timedelta(seconds=15)
     assert operation.attempts.get().outcome == State.QUEUED
     assert operation.attempts.get().status == 429

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -68,7 +70,7 @@ def test_operation_log_and_push_are_one_entry(kind, simulator, carrier_sim, ask)
             sim=sim,
             kind="status",
             from_value=operation.before["status"],
-            to_value=entries.data[0].target,
+            to_value=entries.data[0].target or "",
             push_key="event-1",
             push_time=entries.data[0].created_time,
         )
@@ -257,5 +259,5 @@ def test_the_dispatcher_finds_what_the_broker_lost(simulator, carrier_sim, ask, 
     operation = ask(carrier_sim("suspend"), "suspend")
     valkey.flushdb()
     assert dispatch() == 1
-    Operation.objects.filter(pk=operation.pk).update(next_attempt_at=timezone.now() + timezone.timedelta(hours=1))
+    Operation.objects.filter(pk=operation.pk).update(next_attempt_at=timezone.now() + timedelta(hours=1))
     assert dispatch() == 0
