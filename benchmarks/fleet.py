@@ -56,7 +56,9 @@ def _write(model: type[models.Model], rows: Iterable[dict[str, Any]]) -> None:
     """Insert rows of column values without making objects of them: by COPY on PostgreSQL."""
     blank = model()
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-    standard = {field.column: field.get_db_prep_save(field.pre_save(blank, True), connection) for field in fields}
+    standard: dict[str, Any] = {
+        str(field.column): field.get_db_prep_save(field.pre_save(blank, True), connection) for field in fields
+    }
     for name, value in standard.items():
         # A JSON column's value comes wrapped for a parameter of a statement; here it is text either way.
         standard[name] = json.dumps(value.obj) if hasattr(value, "obj") else value

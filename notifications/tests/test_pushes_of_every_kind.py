@@ -60,7 +60,7 @@ def event(kind: str, giccid: str, event_id: str = "e-1", **own: Any) -> dict[str
 def own_fields(kind: str, giccid: str, apn: str) -> dict[str, Any]:
     """The fields of each kind, as the contract has them."""
     now = format_time(timezone.now())
-    return {
+    fields: dict[str, dict[str, Any]] = {
         "CYCLE_USAGE_TRACKING": {"dataUsage": 10, "threshold": 8, "thresholdPercent": 80},
         "IMEI_CHANGE": {"originalImei": "353270091234567", "targetImei": "353270091234575"},
         "NO_SESSION_CONNECTION": {"lastSessionTime": now, "noSessionHours": 48},
@@ -80,7 +80,8 @@ def own_fields(kind: str, giccid: str, apn: str) -> dict[str, Any]:
             "receivedTime": now,
         },
         "MT_SMS_STATUS_REPORT": {"smsMsgId": "m-2", "toGiccid": giccid, "status": "DELIVERED", "reportTime": now},
-    }[kind]
+    }
+    return fields[kind]
 
 
 @pytest.mark.parametrize(
