@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 import uuid
@@ -118,6 +119,10 @@ def _takes_toasts(response: HttpResponse) -> bool:
     return swapped and is_html and not moves_on and not response.streaming and b"<html" not in response.content[:400]
 
 
+# The list reads some hundred files: once in a process, not with every request.
+_zones = functools.cache(zoneinfo.available_timezones)
+
+
 class TimeZoneMiddleware:
     """Shows times in the signed-in user's zone, the portal's own for everybody else."""
 
@@ -126,7 +131,7 @@ class TimeZoneMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         name = getattr(request.user, "time_zone", "")
-        if name in zoneinfo.available_timezones():
+        if name and name in _zones():
             timezone.activate(zoneinfo.ZoneInfo(name))
         else:
             timezone.deactivate()
