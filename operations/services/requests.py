@@ -50,16 +50,17 @@ def request_operation(
     earlier = _sent_before(nonce, sim, entry, actor, params)
     if earlier is not None:
         return earlier
-    form = read_form(entry, sim, {**params, "reason": reason, "ticket": ticket})
-    _check_conflicts(entry, sim, form)
     try:
+        form = read_form(entry, sim, {**params, "reason": reason, "ticket": ticket})
+        _check_conflicts(entry, sim, form)
         return _store(entry, sim, actor, form, nonce)
-    except IntegrityError:
+    except (Invalid, Conflict, IntegrityError) as error:
         # Somebody was faster by a moment: another click on the same form, or another person.
         earlier = _sent_before(nonce, sim, entry, actor, params)
         if earlier is not None:
             return earlier
-        _check_open(sim)
+        if isinstance(error, IntegrityError):
+            _check_open(sim)
         raise
 
 

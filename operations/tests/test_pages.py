@@ -220,7 +220,7 @@ def test_after_sending_the_dialog_closes_and_the_page_lives(carrier_sim, agent, 
     assert text.count("hx-swap-oob") == 2
     assert 'id="sim-operations"' in text
     assert 'id="sim-actions"' in text
-    poll = re.search(r'hx-get="([^"]+)" hx-trigger="every 1s"', text)
+    poll = re.search(r'hx-get="([^"]+)" hx-trigger="every 1s', text)
     assert poll is not None
     assert client.get(poll[1].replace("&amp;", "&"), headers=HTMX).status_code == 204
     run(Operation.objects.get())
