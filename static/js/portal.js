@@ -191,7 +191,10 @@
     const target = event.target;
     const typing = target.matches?.("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
     if (event.key === "Escape") {
-      if (target.id === "search") target.blur();
+      if (target.id === "search") {
+        event.preventDefault(); // a browser would empty the box
+        target.blur();
+      }
       const dropdown = target.closest?.("details.dropdown[open]");
       if (dropdown) {
         dropdown.open = false;
