@@ -86,5 +86,5 @@ def _ids_first(condition: Q, alias: str) -> Any:
     if connections[alias].vendor != "postgresql":
         return matching
     sql, params = matching.query.sql_with_params()
-    first = f"WITH matching AS MATERIALIZED ({sql}) SELECT id FROM matching"  # noqa: S608 - the ORM's SQL, values apart
+    first = f"WITH matching(found) AS MATERIALIZED ({sql}) SELECT found FROM matching"  # noqa: S608 - the ORM's SQL, values apart
     return RawSQL(first, params)  # noqa: S611 - as above

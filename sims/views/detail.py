@@ -95,7 +95,7 @@ def sim_live(request: HttpRequest, giccid: str) -> HttpResponse:
         context |= {"head": entries(head), "any_kind": bool(kinds)}
     response = render(request, "sims/live.html", context)
     # What other apps have on the page asks for itself: a part with a request of its own under way is not swapped.
-    return trigger_client_event(response, "sim-changed")
+    return response if context["only_read"] else trigger_client_event(response, "sim-changed")
 
 
 def page_context(request: HttpRequest, sim: Sim, note_form: NoteForm | None = None) -> dict[str, Any]:

@@ -1,0 +1,117 @@
+"""The search box: any part of three or more characters, however it was pasted, within what one may see."""
+
+from __future__ import annotations
+
+import pytest
+
+from core import paging
+from sims.models import Sim
+from sims.selectors import search
+from sims.selectors.sims import list_sims
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def fleet(make_sim):
+    make_sim(
+        giccid="8986011805021000040", imsi="460011234567890", msisdn="8614500000040", imei="353270091234567",
+        custom1="Zürich 100%", custom2="Lift_7",
+    )  # fmt: skip
+    make_sim(
+        giccid="89860118050210000417", imsi="460019999999999", msisdn="8614500000041", custom1="Ärger", custom5="12-34"
+    )
+    make_sim(giccid="89490200001234567890", imsi="262011111111111", msisdn="4915112345678", account="other_account")
+
+
+def found(text: str) -> set[str]:
+    queryset = search.find(Sim.objects.all(), search.understand(text))
+    return {sim.giccid[-4:] for sim in queryset}
+
+
+@pytest.mark.parametrize(
+    ("text", "last_four"),
+    [
+        ("8986011805021000040", {"0040"}),
+        ("8986 0118 0502 1000 040", {"0040"}),
+        ("8986-0118-0502-1000-040", {"0040"}),
+        ("8986\u00a00118\u20070502\u20111000\u2012040", {"0040"}),
+        ("８９８６０１１８０５０２１０００", {"0040", "0417"}),
+        ("  8986.0118.0502.1000 ", {"0040", "0417"}),
+        ("89860118", {"0040", "0417"}),
+        ("0502 1000", {"0040", "0417"}),
+        ("460011234567890", {"0040"}),
+        ("4600 1123", {"0040"}),
+        ("+86 145 0000 0041", {"0417"}),
+        ("+49 (151) 123 456 78", {"7890"}),
+        ("353270091234567", {"0040"}),
+        ("234567", {"0040", "7890"}),
+        ("zürich", {"0040"}),
+        ("ZÜRICH", {"0040"}),
+        ("Zu\u0308rich", {"0040"}),
+        ("ärg", {"0417"}),
+        ("ÄRGER", {"0417"}),
+        ("00%", {"0040"}),
+        ("100%", {"0040"}),
+        ("100_", set()),
+        ("ft_7", {"0040"}),
+        ("ftX7", set()),
+        ("12-34", {"0417", "0040", "7890"}),
+        ("2-34", {"0417", "0040", "7890"}),
+        ("no such thing", set()),
+        ("a\x00b", set()),
+        ("' OR 1=1 --", set()),
+    ],
+)
+def test_any_part_is_found_however_it_was_pasted(fleet, text, last_four):
+    assert found(text) == last_four
+
+
+@pytest.mark.parametrize("text", ["", " ", "8", "89", "ab", "--", "\\", "0%"])
+def test_less_than_three_characters_are_not_searched_for(fleet, text):
+    assert search.understand(text).terms == ()
+    assert len(found(text)) == 3
+
+
+def test_a_part_never_reaches_over_two_fields(fleet):
+    sim = Sim.objects.get(giccid="8986011805021000040")
+    assert found(sim.giccid[-3:] + sim.imsi[:3]) == set()
+
+
+def test_frequent_parts_are_found_as_rare_ones_are(fleet, monkeypatch):
+    monkeypatch.setattr(search, "COUNT_LIMIT", 1)
+    assert found("8986") == {"0040", "0417"}
+    assert found("Lift") == {"0040"}
+
+
+def test_what_is_out_of_scope_is_not_found(fleet, scoped_agent):
+    for text in ("89490200001234567890", "8949", "262011111111111", "4915112345678"):
+        assert not search.find(list_sims(scoped_agent), search.understand(text)).exists()
+
+
+def test_a_whole_identifier_takes_the_index(fleet, django_assert_num_queries):
+    with django_assert_num_queries(2) as queries:
+        found("89860118050210000417")
+    assert "LIKE" not in "".join(query["sql"] for query in queries.captured_queries)
+
+
+def test_the_count_stops_where_the_page_says_it_does(login, agent, fleet, monkeypatch):
+    monkeypatch.setattr(paging.capped_count, "__defaults__", (2,))
+    answer = login(agent).get("/sims/").content.decode()
+    assert 'data-result-count="2+"' in answer
+    answer = login(agent).get("/sims/?q=Lift").content.decode()
+    assert 'data-result-count="1"' in answer
+
+
+@pytest.mark.postgres
+def test_postgresql_finds_the_matching_ids_first(fleet):
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL has the trigram index")
+    queryset = search.find(Sim.objects.all(), search.understand("ürich"))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    plan = queryset.order_by("giccid").explain()
+    assert "CTE matching" in plan
+    assert "sim_search" in plan
