@@ -85,6 +85,11 @@ class Event:
 
     tellings: list[Telling] = field(default_factory=list)
 
+    @property
+    def keys(self) -> set[tuple[TellingSource, str]]:
+        """Which tellings are in it."""
+        return {(telling.source, telling.key) for telling in self.tellings}
+
     def of(self, source: TellingSource) -> Telling | None:
         """The telling of that source."""
         return next((telling for telling in self.tellings if telling.source == source), None)

@@ -115,29 +115,31 @@ def _rejoin(place: tuple[int, str], rows: list[TimelineEvent], told: list[Tellin
         for telling in _tellings(row):
             known[telling.source, telling.key] = telling
             home[telling.source, telling.key] = row
-    news = 0
+    news: set[tuple[TellingSource, str]] = set()
     for telling in told:
         before = known.get((telling.source, telling.key))
         merged = _later(before, telling) if before else telling
         if merged != before:
             known[telling.source, telling.key] = merged
-            news += 1
+            news.add((telling.source, telling.key))
     if not news:
         return 0
+    homes = {row.pk: {(t["source"], t["key"]) for t in row.tellings} for row in rows}
     events = joining.join(place[1], known.values(), window=window())
     free = {row.pk: row for row in rows}
     waiting: list[Event] = []
     for event in sorted(events, key=lambda event: event.order):
         if (kept := _row_for(event, home, free)) is None:
             waiting.append(event)
-        else:
+        elif place[1] == joining.CUSTOM_FIELDS or (said := event.keys) != homes[kept.pk] or said & news:
+            # What one event of custom fields shows depends on the others too.
             _note(kept, event, known.values(), changes)
     for event in waiting:
         _note(TimelineEvent(sim_id=place[0], kind=place[1]), event, known.values(), changes)
     changes.delete.extend(free)
     if place[1] == TimelineEvent.Kind.STATUS:
         _note_state(place[0], events, changes)
-    return news
+    return len(news)
 
 
 def _later(before: Telling, telling: Telling) -> Telling:
