@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.template import Context
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.dates import MONTHS_3
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -56,8 +57,12 @@ def grouped(value: object) -> SafeString:
     text = "" if value is None else str(value)
     if not text:
         return _NOTHING
-    groups = format_html_join("", "<span>{}</span>", ((text[i : i + GROUP],) for i in range(0, len(text), GROUP)))
-    return format_html('<span class="id">{}</span>', groups)
+    groups = (text[i : i + GROUP] for i in range(0, len(text), GROUP))
+    if text.isalnum():
+        # Nothing in it to escape: several times faster, and a list page shows hundreds.
+        return mark_safe(f'<span class="id"><span>{"</span><span>".join(groups)}</span></span>')  # noqa: S308
+    spans = format_html_join("", "<span>{}</span>", ((group,) for group in groups))
+    return format_html('<span class="id">{}</span>', spans)
 
 
 @register.filter
@@ -84,7 +89,8 @@ def copy(value: object, label: str = "") -> SafeString:
 def exact_time(moment: datetime) -> str:
     """``moment`` to the second in the zone of the user, with the zone's name."""
     local = timezone.localtime(moment)
-    return f"{date_format(local, 'j M Y, H:i:s')} {local.tzname()}"
+    # By hand: date_format takes ten times as long, and a list page shows a hundred of these.
+    return f"{local.day} {MONTHS_3[local.month].title()} {local:%Y, %H:%M:%S} {local.tzname()}"
 
 
 def relative_time(moment: datetime) -> str:
