@@ -30,6 +30,7 @@ class PushTable(BaseTable):
     )
 
     fixed = ("kind", "state")
+    default_columns = ("received", "giccid", "account", "outcome")
 
     class Meta:
         row_attrs = {
