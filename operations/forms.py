@@ -22,7 +22,11 @@ MAX_CUSTOM_FIELD = 100
 """Characters in a custom field; the carrier's limit (assumed)."""
 
 CUSTOM_FIELD_LABELS = {
-    field.name: field.verbose_name for field in Sim._meta.concrete_fields if field.name in CUSTOM_FIELDS
+    "custom1": gettext_lazy("Custom field 1"),
+    "custom2": gettext_lazy("Custom field 2"),
+    "custom3": gettext_lazy("Custom field 3"),
+    "custom4": gettext_lazy("Custom field 4"),
+    "custom5": gettext_lazy("Custom field 5"),
 }
 
 MANY_PLANS = 15

@@ -177,7 +177,7 @@ class Retire(ChangeState):
         return _("Only a suspended SIM can be retired; suspend it first.")
 
     def what_happens(self, sim: Sim) -> list[str]:
-        return [_("The SIM is taken out of service for good. Nobody can undo this, the carrier neither.")]
+        return [_("The SIM is taken out of service for good. Nobody can undo this, not even the carrier.")]
 
 
 class ChangePlan(Kind):

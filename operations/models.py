@@ -135,3 +135,13 @@ class OperationAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.step} of {self.operation_id}"
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; ``None`` while it has not ended."""
+        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+
+    @property
+    def outcome_label(self) -> str:
+        """The state after it in words; empty while it has not ended."""
+        return str(Operation.State(self.outcome).label) if self.outcome in Operation.State.values else self.outcome

@@ -79,7 +79,11 @@ def _last_try(operation: Operation) -> int:
 def _there(operation: Operation, attempt: OperationAttempt) -> None:
     """Whoever sees the change may say so: that is true with or without a claim."""
     seen_late = operation.state == State.UNKNOWN
-    message = _("Done. The carrier's answer was lost, but the SIM shows the change.") if seen_late else _("Done.")
+    message = (
+        _("Done. The carrier's answer was lost, but the SIM shows the change.")
+        if seen_late
+        else _("The carrier made the change, and the SIM shows it.")
+    )
     with transaction.atomic():
         if conclude(operation, State.DONE, message=message, any_lease=True, result=operation.result):
             end_attempt(attempt, outcome=State.DONE, status=200, detail=_("The SIM shows the change."))

@@ -41,7 +41,7 @@ def request_operation(
     ``params`` are the fields of the kind's form (see ``operations.forms``), ``confirm`` for ``retire`` among them.
     The same ``nonce`` with the same wish answers the row that is there. Raises :class:`NotAllowed`,
     :class:`Invalid` or :class:`Conflict`, and :class:`Sim.DoesNotExist` for a SIM outside of the actor's accounts;
-    in each case nothing was written.
+    in each case nothing was written. ``kind`` is a key of :data:`operations.kinds.KINDS`.
     """
     sim = selectors.visible_sim(actor, sim.giccid)
     entry = KINDS[kind]

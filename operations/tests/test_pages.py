@@ -226,7 +226,7 @@ def test_after_sending_the_dialog_closes_and_the_page_lives(carrier_sim, agent, 
     run(Operation.objects.get())
     news = client.get(poll[1].replace("&amp;", "&"), headers=HTMX)
     assert "every 1s" not in text_of(news)
-    assert "Done" in text_of(news)
+    assert "Suspend: done." in text_of(news)
     assert 'id="action-activate"' in text_of(news), "the buttons follow the new state"
 
 

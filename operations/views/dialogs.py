@@ -19,8 +19,9 @@ from core.htmx import close_dialog, render_fragment, wants_fragment
 from operations.errors import Conflict, Invalid, NotAllowed
 from operations.forms import MANY_PLANS, OperationForm, plans_matching
 from operations.kinds import KINDS, Kind
+from operations.models import Operation
 from operations.services.requests import request_operation
-from operations.views.pages import sim_operations, sim_or_404, why_not
+from operations.views.pages import SimOperations, sim_operations, sim_or_404, why_not
 from sims.models import Sim
 
 TEMPLATE = "operations/dialog.html"
@@ -137,4 +138,19 @@ def of_sim(request: HttpRequest, giccid: str) -> HttpResponse:
     found = sim_operations(request, sim)
     if request.GET.get("version") == found.version:
         return HttpResponse(status=204)
+    _say_what_ended(request, found)
     return render(request, "operations/sim.html", {"operations": found, "is_update": True, "is_poll": True})
+
+
+def _say_what_ended(request: HttpRequest, found: SimOperations) -> None:
+    """A toast when the operation that was under way at the time of ``?version=`` has ended."""
+    newest = found.last[0] if found.last else None
+    if newest is None or newest.state in Operation.OPEN_STATES:
+        return
+    if not request.GET.get("version", "").startswith(tuple(f"{newest.pk}.{state}." for state in Operation.OPEN_STATES)):
+        return
+    action = newest.get_kind_display()
+    if newest.state == Operation.State.DONE:
+        messages.success(request, _("%(action)s: done.") % {"action": action})
+    else:
+        messages.error(request, _("%(action)s: %(message)s") % {"action": action, "message": newest.message})
