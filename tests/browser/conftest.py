@@ -141,10 +141,11 @@ def _is_expected(message: ConsoleMessage) -> bool:
 def sign_in(demo: WholeDemo, browser: Browser, username: str) -> Any:
     """Sign in through the form and answer the cookies."""
     context = browser.new_context(base_url=demo.url)
+    context.set_default_timeout(15_000)
     page = context.new_page()
     page.goto("/login/")
-    page.get_by_label("Username").fill(username)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.locator("[name=username]").fill(username)
+    page.locator("[name=password]").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda url: "/login/" not in url)
     state = context.storage_state()

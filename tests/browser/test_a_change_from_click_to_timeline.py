@@ -146,6 +146,7 @@ def test_suspending_works_without_javascript(open_page, carrier):
     page.goto(f"/sims/?q={giccid}")
     page.locator(f"[data-giccid='{giccid}'] a").first.click()
     page.get_by_role("button", name="Suspend", exact=True).click()
+    page.get_by_label("Reason").fill("   ")
     page.get_by_role("button", name="Suspend", exact=True).click()
     expect(page.get_by_label("Reason")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("Reason").fill("No script here")
