@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
-from core.templatetags.portal import grouped, icon, status_badge
+from core.templatetags.portal import grouped, human_bytes, icon, status_badge
 from sims.models import TimelineEvent
 from sims.selectors.timeline import plan_names
 
@@ -30,8 +32,20 @@ _ICONS = {
 }
 _STATUS_TONES = {"ACTIVATED": "ok", "DEACTIVATED": "warn", "TEST_READY": "info"}
 _OUTCOME_TONES = {Outcome.FAILED: "bad", Outcome.UNCLEAR: "warn", Outcome.SCHEDULED: "info"}
+_NEWS: dict[str, tuple[Promise, str]] = {
+    "CYCLE_USAGE_TRACKING": (_lazy("Usage of the cycle reached its threshold"), "warn"),
+    "NO_SESSION_CONNECTION": (_lazy("No connection for a long time"), "warn"),
+    "PREPAID_SERVICE_PACKAGE_EXPIRED": (_lazy("Prepaid plan ends or has ended"), "warn"),
+    "PREPAID_SERVICE_PACKAGE_TRAFFIC_TRACKING": (_lazy("Prepaid data reached its threshold"), "warn"),
+    "missing": (_lazy("The carrier no longer lists this SIM"), "bad"),
+    "seen_again": (_lazy("The carrier lists this SIM again"), "ok"),
+}
+"""Words and tone of notifications that the portal knows; others show as the carrier calls them."""
+
+_IN_BYTES = {"dataUsage", "threshold", "dataQuota"}
+
 # What these say stands in the title already, or is for the machine.
-_SHOWN_ELSEWHERE = {"changes", "text", "operation_kind", "operation_state", "answer", "code", "direction"}
+_SHOWN_ELSEWHERE = {"event", "changes", "text", "operation_kind", "operation_state", "answer", "code", "direction"}
 
 
 @dataclass
@@ -71,13 +85,21 @@ def _entry(event: TimelineEvent, names: dict[str, str]) -> Entry:
         outcome=str(event.get_outcome_display()) if failed else "",
         answer=_text(detail.get("answer")) if failed else "",
         text=_text(detail.get("text")),
-        facts=[(_words(name), _text(value)) for name, value in detail.items() if _is_fact(name, value)],
+        facts=[(_words(name), _fact(name, value)) for name, value in detail.items() if _is_fact(name, value)],
         sources=_sources(event),
     )
 
 
 def _tone(event: TimelineEvent) -> str:
+    if event.kind == Kind.NOTIFICATION:
+        return _news(event)[1]
     return _STATUS_TONES.get(event.to_value, "") if event.kind == Kind.STATUS else ""
+
+
+def _news(event: TimelineEvent) -> tuple[str | Promise, str]:
+    """What a notification is called, and its tone."""
+    known = _NEWS.get(event.to_value) or _NEWS.get(event.subject)
+    return known or (event.subject or event.to_value or _("Notification"), "")
 
 
 def _title(event: TimelineEvent, detail: dict[str, Any], names: dict[str, str]) -> SafeString:
@@ -102,7 +124,7 @@ def _title(event: TimelineEvent, detail: dict[str, Any], names: dict[str, str]) 
         return _change(_("SMS from the device") if received else _("SMS to the device"), "", "")
     if kind == Kind.NOTE:
         return _change(_("Note"), "", "")
-    return _change(event.subject or _("Notification"), event.from_value, event.to_value)
+    return _change(str(_news(event)[0]), "", "")
 
 
 def _change(what: str, before: str, after: str) -> SafeString:
@@ -161,6 +183,12 @@ def _is_fact(name: str, value: object) -> bool:
     """Short values that somebody may want to read; no structures, no keys of the portal's own records."""
     plain = isinstance(value, (str, int, float)) and value != ""
     return plain and name not in _SHOWN_ELSEWHERE and not name.endswith(("_id", "_key"))
+
+
+def _fact(name: str, value: object) -> str:
+    if name in _IN_BYTES and isinstance(value, int):
+        return human_bytes(value)
+    return _text(value)
 
 
 def _words(name: str) -> str:

@@ -24,7 +24,7 @@ def usage_meter(used: int | None, quota: int | None, percent: int | None) -> Saf
         return bytes_tag(used)
     text = _now("%(percent)s%% of %(quota)s") % {"percent": percent, "quota": human_bytes(quota)}
     return format_html(
-        '<div class="meter" title="{}"><meter min="0" max="100" low="80" high="100" optimum="0" value="{}" '
+        '<div class="meter" title="{}"><meter min="0" max="100" low="80" high="99" optimum="0" value="{}" '
         'aria-label="{}">{}</meter><span>{}</span></div>',
         text,
         min(percent, 100),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from core.listing import Listing, ListView
@@ -48,6 +49,6 @@ class SimListView(ListView):
             },
             "empty_title": _("No SIM cards yet"),
             "empty_text": _("They appear here once the first walk of the carrier's list has begun."),
-            "empty_url": "/sync/",
+            "empty_url": reverse("sims:sync"),
             "empty_action": _("See the sync"),
         }
