@@ -12,10 +12,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from sims.models import SyncRun
-from sims.services import sync_runs
-from sims.services.carrier import get_budget
+from sims.services import sync, sync_runs
 from sims.services.sync_changes import last_watermark
-from smarthub.errors import BudgetUnavailable
 from staff.models import User
 
 
@@ -70,7 +68,7 @@ def sync_status(user: User | AnonymousUser) -> SyncStatus:
         watermark=last_watermark(),
         last_walk=last_walk,
         last_failed=_last_failed(runs),
-        budget=_budget(),
+        budget=sync.budget_state(),
     )
 
 
@@ -91,10 +89,3 @@ def _view(run: SyncRun) -> RunView:
         rate=run.read / length.total_seconds(),
         percent=100 if run.state == SyncRun.State.DONE else percent,
     )
-
-
-def _budget() -> dict[str, Any] | None:
-    try:
-        return get_budget().state()
-    except BudgetUnavailable:
-        return None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 import structlog
 from django.conf import settings
@@ -21,12 +21,13 @@ from core import audit
 from core.queue import enqueue, enqueue_on_commit
 from sims.models import SyncRun
 from sims.services import sync_runs
+from sims.services.carrier import get_budget
 from sims.services.reference import read_reference
 from sims.services.sync_changes import follow
 from sims.services.sync_pages import ListBroken
 from sims.services.sync_runs import Held, Interrupted, LeaseLost
 from sims.services.sync_walk import walk
-from smarthub.errors import SmartHubError
+from smarthub.errors import BudgetUnavailable, SmartHubError
 from staff.models import User
 
 log = structlog.get_logger(__name__)
@@ -123,6 +124,14 @@ def resume() -> int:
         if not sync_runs.is_alive(waiting):
             told += enqueue(run_sync, waiting.pk)
     return told
+
+
+def budget_state() -> dict[str, Any] | None:
+    """What the call budget does now (see ``Budget.state``); ``None`` when Valkey is away."""
+    try:
+        return get_budget().state()
+    except BudgetUnavailable:
+        return None
 
 
 def _is_due(kind: str, every: timedelta) -> bool:

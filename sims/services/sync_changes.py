@@ -26,7 +26,6 @@ OVERLAP = timedelta(minutes=5)
 REMEMBERED = timedelta(days=30)
 _SAFETY = timedelta(minutes=10)
 _SKEW = timedelta(minutes=10)
-_KEEP_IDLE_RUNS = timedelta(days=1)
 
 
 def last_watermark() -> datetime | None:
@@ -45,18 +44,19 @@ def follow(held: Held) -> None:
     start = datetime.fromisoformat(run.cursor["start"])
     end = datetime.fromisoformat(run.cursor["end"])
     pages = Pages(run.cursor, client.page_size)
+    told = run.cursor.get("told", 0)
     last = False
     while not last:
         page, start = _read_page(client, held, pages, start, end)
-        _take_in(client, held, page.data)
+        told += _take_in(client, held, page.data)
         last = pages.took(page)
         run.read += len(page.data)
         run.total = page.total if page.total is not None else run.total
         run.errors += len(page.unreadable)
-        run.cursor = {"start": start.isoformat(), "end": end.isoformat(), **pages.as_cursor()}
+        run.cursor = {"start": start.isoformat(), "end": end.isoformat(), "told": told, **pages.as_cursor()}
         held.advance()
     held.finish(watermark=end)
-    _forget_idle_runs()
+    _forget_idle_runs(run)
 
 
 def _begin(held: Held) -> None:
@@ -93,8 +93,11 @@ def _read_page(
         return read(later), later
 
 
-def _take_in(client: SmartHub, held: Held, entries: Sequence[ChangeEntry]) -> None:
-    """SIMs first, timeline second: a run that is killed in between reads the same entries as new again."""
+def _take_in(client: SmartHub, held: Held, entries: Sequence[ChangeEntry]) -> int:
+    """SIMs first, timeline second: a run that is killed in between reads the same entries as new again.
+
+    Answers how many entries were news.
+    """
     new = timeline.untold_entries(entries)
     giccids = _to_read(new)
     for start in range(0, len(giccids), MAX_GICCIDS_IN_QUERY):
@@ -104,7 +107,7 @@ def _take_in(client: SmartHub, held: Held, entries: Sequence[ChangeEntry]) -> No
         held.run.changed += answer.result.changed
         held.run.errors += answer.unreadable + answer.result.problems
         held.advance()
-    timeline.record_log_entries(new)
+    return timeline.record_log_entries(new)
 
 
 def _to_read(entries: Sequence[ChangeEntry]) -> list[str]:
@@ -117,12 +120,16 @@ def _to_read(entries: Sequence[ChangeEntry]) -> list[str]:
     return sorted(giccid for giccid, moment in latest.items() if giccid not in read or read[giccid] < moment + _SKEW)
 
 
-def _forget_idle_runs() -> None:
-    """A run a minute that found nothing is no history worth keeping."""
+def _forget_idle_runs(run: SyncRun) -> None:
+    """A run a minute that found no news is no history worth keeping: only the latest of them stays."""
     SyncRun.objects.filter(
         kind=SyncRun.Kind.CHANGES,
         state=SyncRun.State.DONE,
-        read=0,
+        trigger="schedule",
+        cursor__told=0,
+        changed=0,
+        new=0,
         errors=0,
-        finished_at__lt=timezone.now() - _KEEP_IDLE_RUNS,
+        message="",
+        id__lt=run.pk,
     ).delete()

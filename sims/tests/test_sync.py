@@ -243,6 +243,17 @@ def test_a_gap_longer_than_the_carrier_remembers_is_told(simulator):
     assert "30 days" in run(CHANGES).message
 
 
+def test_of_scheduled_runs_without_news_only_the_latest_is_kept(simulator):
+    run()
+    for _ in range(3):
+        tasks.follow_changes()
+    first, last = SyncRun.objects.filter(kind=CHANGES).order_by("id")
+    assert (first.cursor["told"] > 0, last.cursor["told"]) == (True, 0)
+    from sims.services.sync_changes import last_watermark
+
+    assert last_watermark() == last.watermark
+
+
 def test_the_reference_run_fills_stubs(simulator):
     RatePlan.objects.create(code="EU-500M-M")
     found = run(REFERENCE)
