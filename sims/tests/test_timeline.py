@@ -187,7 +187,8 @@ def arrivals(draw: st.DrawFn) -> tuple[list[tuple[str, tuple[Any, ...]]], list[t
     skew = draw(st.floats(-4, 4))
     count = draw(st.integers(1, 5))
     step = draw(st.integers(10, 200))
-    value, told, truth = "A", [], []
+    told: list[tuple[str, tuple[Any, ...]]] = []
+    value, truth = "A", []
     for number in range(count):
         target = draw(st.sampled_from([v for v in "ABC" if v != value]))
         moment = number * step
