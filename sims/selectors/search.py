@@ -39,14 +39,15 @@ def understand(text: str) -> Query:
     A text with letters in it is looked for as it stands. So is a number with separators, beside its digits: a
     custom field may hold just that.
     """
-    plain = " ".join(unicodedata.normalize("NFC", text.replace("\x00", " ")).split()).lower()
+    plain = unicodedata.normalize("NFC", " ".join(text.replace("\x00", " ").split()).lower())
     digits = ""
     if _NUMBER_LIKE.match(plain):
         # Digits of another script, full-width ones for instance, are meant as digits.
         digits = "".join(
             str(unicodedata.digit(c)) for c in _NOT_A_DIGIT.sub("", plain) if unicodedata.digit(c, None) is not None
         )
-    candidates = (digits, plain) if digits else (plain,)
+    # The carrier may hold an accent as a letter of its own or as a mark beside one; they look the same.
+    candidates = (digits, plain, unicodedata.normalize("NFD", plain))
     return Query(tuple(dict.fromkeys(term for term in candidates if len(term) >= SHORTEST)), digits)
 
 

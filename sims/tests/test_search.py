@@ -21,7 +21,13 @@ def fleet(make_sim):
     make_sim(
         giccid="89860118050210000417", imsi="460019999999999", msisdn="8614500000041", custom1="Ärger", custom5="12-34"
     )
-    make_sim(giccid="89490200001234567890", imsi="262011111111111", msisdn="4915112345678", account="other_account")
+    make_sim(
+        giccid="89490200001234567890",
+        imsi="262011111111111",
+        msisdn="4915112345678",
+        account="other_account",
+        custom1="Cafe\u0301",
+    )
 
 
 def found(text: str) -> set[str]:
@@ -49,6 +55,8 @@ def found(text: str) -> set[str]:
         ("zürich", {"0040"}),
         ("ZÜRICH", {"0040"}),
         ("Zu\u0308rich", {"0040"}),
+        ("Caf\u00e9", {"7890"}),
+        ("Cafe\u0301", {"7890"}),
         ("ärg", {"0417"}),
         ("ÄRGER", {"0417"}),
         ("00%", {"0040"}),
