@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -179,6 +182,38 @@ def test_texts_that_no_column_takes_are_told_all_the_same(make_sim):
     push(sim, "k" * 900, 0, "E" * 900, "D\x00", kind="apn", subject="apn" * 900)
     timeline.record_log_entries([entry(sim, 0, "3" * 90, "4" * 90, type="IMEI_CHANGE")])
     assert TimelineEvent.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_sources_that_tell_at_the_same_moment_make_one_event(make_sim):
+    sims = [make_sim() for _ in range(4)]
+    start = threading.Barrier(4)
+    failures: list[BaseException] = []
+
+    def tell(work: Callable[[Sim, int], object]) -> None:
+        try:
+            start.wait(10)
+            for number, sim in enumerate(sims):
+                work(sim, number)
+        except BaseException as error:  # noqa: BLE001 - told by the assertion below
+            failures.append(error)
+        finally:
+            connection.close()
+
+    sources: list[Callable[[Sim, int], object]] = [
+        lambda sim, number: operation(sim, number + 1, 3, "A", "B"),
+        lambda sim, number: push(sim, "p1", 1, "A", "B"),
+        lambda sim, number: reading(sim, -600, 5, "A", "B"),
+        lambda sim, number: timeline.record_log_entries([entry(s, 0, "A", "B") for s in sims[::-1]]),
+    ]
+    threads = [threading.Thread(target=tell, args=(work,)) for work in sources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert TimelineEvent.objects.count() == len(sims)
+    assert all(len(event.tellings) == 4 for event in TimelineEvent.objects.all())
 
 
 @st.composite
