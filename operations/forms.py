@@ -120,7 +120,6 @@ class PlanField(forms.ModelChoiceField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             RatePlan.objects.none(),
-            label=gettext_lazy("Rate plan"),
             to_field_name="code",
             empty_label=gettext_lazy("Choose a plan"),
             error_messages={"invalid_choice": gettext_lazy("This account has no such plan.")},
@@ -163,7 +162,7 @@ class AddPlanForm(OperationForm):
 
     plan_kind: ClassVar[str] = RatePlan.Kind.SUPPLEMENTARY
     params_fields: ClassVar[tuple[str, ...]] = ("plan",)
-    plan = PlanField()
+    plan = PlanField(label=gettext_lazy("Supplementary plan"))
 
     def __init__(self, *args: Any, sim: Sim, **kwargs: Any) -> None:
         super().__init__(*args, sim=sim, **kwargs)
@@ -181,6 +180,7 @@ class ChangePlanForm(AddPlanForm):
 
     plan_kind = RatePlan.Kind.BASIC
     params_fields = ("plan", "effective")
+    plan = PlanField(label=gettext_lazy("New rate plan"))
     effective = forms.ChoiceField(
         label=gettext_lazy("Takes effect"),
         choices=[("NOW", gettext_lazy("Now")), ("NEXT_CYCLE", gettext_lazy("With the next billing cycle"))],
