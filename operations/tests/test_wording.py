@@ -18,7 +18,7 @@ from smarthub.errors import FieldError
         (errors.Rejected("already_exists", status=422), "exists already"),
         (errors.Rejected("redirect_refused", status=301), "points to another host"),
         (errors.Rejected("invalid", field_errors=[FieldError("customFieldVO", "custom1", "invalid")]), "custom1"),
-        (errors.Rejected("blocked_by_law", detail="See   our\nterms"), "refused it (blocked_by_law). Its words: “See our terms”"),
+        (errors.Rejected("blocked", detail="See   our\nterms"), "refused it (blocked). Its words: “See our terms”"),
         (errors.Rejected("http_422", codes=["http_422", "illegal_status"]), "state does not allow"),
         (errors.NotFound("missing", status=404), "does not know this SIM"),
         (errors.AuthFailed("http_403", status=403), "refuses the portal's key"),
