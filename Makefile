@@ -34,12 +34,12 @@ help:
 	@echo "Installing $< into .venv; the first time takes a minute or two."
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	@"$(PYTHON)" -m venv .venv
-	@$(BIN) -m pip install --quiet --disable-pip-version-check --requirement $<
+	@$(BIN) -m pip install -qq --disable-pip-version-check --requirement $<
 	@touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
 	@echo "Installing $< into .venv."
-	@$(BIN) -m pip install --quiet --disable-pip-version-check --requirement $<
+	@$(BIN) -m pip install -qq --disable-pip-version-check --requirement $<
 	@touch $@
 
 # exec: a signal to make's child is a signal to the demo itself.
