@@ -70,7 +70,7 @@ check: .venv/installed-dev
 	$(BIN) -m ruff format --check .
 	$(BIN) -m mypy $(wildcard $(PACKAGES))
 	.venv/bin/lint-imports
-	git ls-files -z '*.html' | xargs -0 $(BIN) -m djade --target-version 5.2 --check
+	find templates -name '*.html' -print0 | xargs -0 .venv/bin/djade --target-version 5.2 --check
 	@echo "$(BIN) manage.py check --deploy --fail-level WARNING    (settings of production)"
 	@$(PRODUCTION) $(BIN) manage.py check --deploy --fail-level WARNING
 	@echo "$(BIN) manage.py makemigrations --check --dry-run"
@@ -80,7 +80,7 @@ check: .venv/installed-dev
 format: .venv/installed-dev
 	$(BIN) -m ruff check --fix .
 	$(BIN) -m ruff format .
-	git ls-files -z '*.html' | xargs -0 $(BIN) -m djade --target-version 5.2
+	find templates -name '*.html' -print0 | xargs -0 .venv/bin/djade --target-version 5.2
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
