@@ -16,8 +16,14 @@ _VIEWER = {
     "sims.view_note",
     "sims.view_syncrun",
     "operations.view_operation",
+    "operations.view_batchjob",
 }
-_AGENT = _VIEWER | {"operations.change_sim_state", "operations.change_sim_settings", "sims.add_note"}
+_AGENT = _VIEWER | {
+    "operations.change_sim_state",
+    "operations.change_sim_settings",
+    "operations.run_batch_job",
+    "sims.add_note",
+}
 _SUPERVISOR = _AGENT | {"operations.retire_sim", "operations.approve_operation"}
 _ADMINISTRATOR = _SUPERVISOR | {
     "sims.run_sync",

@@ -63,6 +63,24 @@ class Operation(models.Model):
         _("result"), default=dict, blank=True, help_text=_("What the carrier named, such as the subscription bought.")
     )
 
+    job = models.ForeignKey(
+        "operations.BatchJob",
+        verbose_name=_("batch job"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="operations",
+        db_index=False,
+    )
+    chunk = models.ForeignKey(
+        "operations.BatchChunk",
+        verbose_name=_("chunk"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="operations",
+    )
+
     created_at = models.DateTimeField(_("asked for"), default=timezone.now)
     next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True, default=timezone.now)
     lease_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
@@ -95,6 +113,7 @@ class Operation(models.Model):
         ]
         indexes = [
             models.Index(fields=["sim", "-id"], name="operation_sim"),
+            models.Index(fields=["job", "state", "id"], condition=Q(job__isnull=False), name="operation_job"),
             models.Index(fields=["state", "-id"], name="operation_state"),
             models.Index(fields=["kind", "-id"], name="operation_kind"),
             models.Index(fields=["actor", "-id"], name="operation_actor"),
