@@ -74,6 +74,12 @@ class BatchJob(models.Model):
     approval_lapses_at = models.DateTimeField(_("approval lapses"), null=True, blank=True)
     scheduled_for = models.DateTimeField(_("to start at"), null=True, blank=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    held_at = models.DateTimeField(
+        _("SIMs held"), null=True, blank=True, help_text=_("When every SIM had its operation.")
+    )
+    cancelled_at = models.DateTimeField(
+        _("cancelled"), null=True, blank=True, help_text=_("From then on nothing more of it is sent.")
+    )
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     next_step_at = models.DateTimeField(_("next step"), null=True, blank=True)
     lease_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
@@ -178,7 +184,13 @@ class BatchLine(models.Model):
         _("candidates"), default=list, blank=True, help_text=_("giccids of an ambiguous line.")
     )
     sim = models.ForeignKey(
-        "sims.Sim", verbose_name=_("SIM"), null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+        "sims.Sim",
+        verbose_name=_("SIM"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
     )
     eligible = models.BooleanField(_("eligible"), default=False)
     refusal_code = models.CharField(
@@ -186,10 +198,12 @@ class BatchLine(models.Model):
         max_length=40,
         blank=True,
         default="",
-        help_text=_("state, open_operation, permission, already_so, missing."),
+        help_text=_("state, already_so, open_operation, permission, missing, plan, changed_since, cancelled."),
     )
     refusal = models.CharField(_("sentence"), max_length=300, blank=True, default="")
-    before = models.JSONField(_("before"), default=dict, blank=True)
+    params = models.JSONField(
+        _("parameters"), default=dict, blank=True, help_text=_("Its own ones; empty: those of the job.")
+    )
     from_value = models.CharField(_("from"), max_length=250, blank=True, default="")
     to_value = models.CharField(_("to"), max_length=250, blank=True, default="")
     operation = models.ForeignKey(
@@ -205,3 +219,18 @@ class BatchLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id}:{self.number}"
+
+
+class BatchInput(models.Model):
+    """What was chosen for a plan that a task will make; gone once the plan is made."""
+
+    job = models.OneToOneField(BatchJob, verbose_name=_("job"), on_delete=models.CASCADE, related_name="input")
+    lines = models.JSONField(_("lines"), default=list)
+
+    class Meta:
+        verbose_name = _("input of a job")
+        verbose_name_plural = _("inputs of jobs")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"input of {self.job_id}"
