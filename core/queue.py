@@ -10,14 +10,14 @@ from kombu.exceptions import OperationalError
 log = structlog.get_logger(__name__)
 
 
-def enqueue(task: Task, *args: object) -> bool:
-    """Send ``task`` to its queue now; ``False`` when the broker is away.
+def enqueue(task: Task, *args: object, countdown: float = 0) -> bool:
+    """Send ``task`` to its queue now, to be run after ``countdown`` seconds; ``False`` when the broker is away.
 
     The caller's row says what is to be done and a periodic dispatcher finds it, so a failure here is a
     delay and never an error for the person who clicked.
     """
     try:
-        task.apply_async(args=args, retry=False)
+        task.apply_async(args=args, retry=False, countdown=countdown or None)
     except (OperationalError, ConnectionError, TimeoutError) as error:
         log.warning("queue.away", task=task.name, error=type(error).__name__)
         return False

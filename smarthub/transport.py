@@ -27,7 +27,7 @@ _BACKOFF_BASE = 0.2
 _BACKOFF_CAP = 5.0
 # How long a lane waits for the shared budget before it gives up, in seconds. The agent's lane hardly waits, since it
 # comes first; when it does (a 429 paused everything), its row is tried again later rather than outliving its claim.
-BUDGET_PATIENCE: Mapping[Lane, float] = {Lane.AGENT: 1.5, Lane.PUSH: 30.0, Lane.BULK: 60.0, Lane.SYNC: 120.0}
+BUDGET_PATIENCE: Mapping[Lane, float] = {Lane.AGENT: 1.5, Lane.PUSH: 30.0, Lane.BULK: 10.0, Lane.SYNC: 120.0}
 _NOT_WORTH_REPEATING = frozenset({"redirect_refused", "bad_url", "too_large", "wrong_type"})
 
 

@@ -14,12 +14,13 @@ BATCH = 100
 
 
 def dispatch() -> int:
-    """Hand every operation that is due to a worker, at most :data:`BATCH` in one go; answers how many.
+    """Hand every single operation that is due to a worker, at most :data:`BATCH` in one go; answers how many.
 
+    Those of jobs are handed over by ``operations.services.jobs.run``: however many, they hold up nobody's click.
     Two dispatchers at once are harmless: a worker claims a row before it does anything.
     """
     due = (
-        Operation.objects.filter(next_attempt_at__lte=timezone.now())
+        Operation.objects.filter(next_attempt_at__lte=timezone.now(), job__isnull=True)
         .order_by("next_attempt_at", "pk")
         .values_list("pk", "state")[:BATCH]
     )

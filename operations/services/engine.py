@@ -25,6 +25,7 @@ from operations.services.transitions import (
     claim,
     conclude,
     end_attempt,
+    lane_of,
     lease,
     move,
     read_back_delay,
@@ -36,7 +37,7 @@ from operations.wording import explain, no_clear_answer
 from sims.services.carrier import get_client
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
-from smarthub import Lane, errors
+from smarthub import errors
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +88,7 @@ def _send(operation: Operation) -> None:
         _not_prepared(operation, failure)
         return
     now = timezone.now()
-    until = now + lease()
+    until = now + lease(lane_of(operation))
     with transaction.atomic():
         claimed = move(
             operation,
@@ -132,8 +133,8 @@ def _prepared(operation: Operation) -> dict[str, object]:
     kind = KINDS[operation.kind]
     if kind.idempotent:
         return operation.before
-    client = get_client(Lane.AGENT)
-    snapshot = read_sim(operation.sim.giccid, lane=Lane.AGENT, source=Source.READ_BACK)
+    client = get_client(lane_of(operation))
+    snapshot = read_sim(operation.sim.giccid, lane=lane_of(operation), source=Source.READ_BACK)
     return {**operation.before, **kind.prepare(client, operation, snapshot)}
 
 
@@ -155,7 +156,7 @@ def _not_prepared(operation: Operation, error: errors.SmartHubError) -> None:
 def _call(operation: Operation) -> tuple[errors.SmartHubError | None, dict[str, object]]:
     """The call itself, outside of any transaction."""
     try:
-        return None, KINDS[operation.kind].send(get_client(Lane.AGENT), operation)
+        return None, KINDS[operation.kind].send(get_client(lane_of(operation)), operation)
     except errors.SmartHubError as error:
         return error, {}
     except Exception:

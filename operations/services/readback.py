@@ -18,6 +18,7 @@ from operations.services.transitions import (
     State,
     conclude,
     end_attempt,
+    lane_of,
     look_again_delay,
     move,
     read_back_delay,
@@ -27,7 +28,7 @@ from operations.wording import explain
 from sims.services.carrier import get_client
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
-from smarthub import Lane, errors
+from smarthub import errors
 
 log = structlog.get_logger(__name__)
 
@@ -57,14 +58,14 @@ def read_back(operation: Operation) -> None:
 def refresh_mirror(operation: Operation) -> None:
     """Read the SIM once more after the carrier's no: the mirror let it through, so it may be behind."""
     try:
-        read_sim(operation.sim.giccid, lane=Lane.AGENT, source=Source.READ_BACK)
+        read_sim(operation.sim.giccid, lane=lane_of(operation), source=Source.READ_BACK)
     except errors.SmartHubError as error:
         log.info("operation.refresh_failed", operation=operation.pk, code=error.code)
 
 
 def _look(operation: Operation, *, thorough: bool) -> Verdict:
-    snapshot = read_sim(operation.sim.giccid, lane=Lane.AGENT, source=Source.READ_BACK)
-    reading = Reading(get_client(Lane.AGENT), snapshot, thorough=thorough)
+    snapshot = read_sim(operation.sim.giccid, lane=lane_of(operation), source=Source.READ_BACK)
+    reading = Reading(get_client(lane_of(operation)), snapshot, thorough=thorough)
     return KINDS[operation.kind].reached(reading, operation)
 
 

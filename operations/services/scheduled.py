@@ -11,12 +11,21 @@ from django.utils.translation import gettext as _
 from operations.kinds import KINDS
 from operations.models import Operation, OperationAttempt
 from operations.readings import Reading, Verdict
-from operations.services.transitions import Outcome, State, conclude, end_attempt, move, start_attempt, tell_timeline
+from operations.services.transitions import (
+    Outcome,
+    State,
+    conclude,
+    end_attempt,
+    lane_of,
+    move,
+    start_attempt,
+    tell_timeline,
+)
 from operations.wording import explain
 from sims.services.carrier import get_client
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
-from smarthub import Lane, errors
+from smarthub import errors
 
 CHECK_AFTER = timedelta(minutes=2)
 """How long after the turn of the cycle the plan is looked for first."""
@@ -31,7 +40,7 @@ def next_turn(operation: Operation, now: datetime) -> datetime | None:
     if turn is not None and turn > now:
         return turn
     try:
-        snapshot = read_sim(operation.sim.giccid, lane=Lane.AGENT, source=Source.READ_BACK)
+        snapshot = read_sim(operation.sim.giccid, lane=lane_of(operation), source=Source.READ_BACK)
     except errors.SmartHubError:
         return None
     turn = snapshot.cycle_usage.cycle_end if snapshot.cycle_usage else None
@@ -69,8 +78,8 @@ def check(operation: Operation) -> None:
         return
     attempt = start_attempt(operation, OperationAttempt.Step.READ_BACK)
     try:
-        snapshot = read_sim(operation.sim.giccid, lane=Lane.AGENT, source=Source.READ_BACK)
-        reading = Reading(get_client(Lane.AGENT), snapshot, thorough=False)
+        snapshot = read_sim(operation.sim.giccid, lane=lane_of(operation), source=Source.READ_BACK)
+        reading = Reading(get_client(lane_of(operation)), snapshot, thorough=False)
         verdict = KINDS[operation.kind].reached(reading, operation)
     except errors.SmartHubError as error:
         end_attempt(attempt, outcome=State.DONE, status=error.status, code=error.code, detail=explain(error))

@@ -8,13 +8,17 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, Value, When
 from django.utils import timezone
 
 from core import audit
 from operations.kinds import KINDS
 from operations.models import Operation, OperationAttempt
 from sims.models import TimelineEvent
-from sims.services.timeline import record_operation
+from sims.services.timeline import operation_told, record_operations
+from sims.services.timeline_store import Told
+from smarthub import Lane
+from smarthub.transport import BUDGET_PATIENCE
 
 State = Operation.State
 Outcome = TimelineEvent.Outcome
@@ -25,7 +29,7 @@ READ_BACK_DELAYS = (1, 2, 3, 6, 8, 10)
 NOT_THERE_AFTER = 4
 """Readings without the change before it is certainly not there: 12 seconds."""
 
-_OUTCOMES = {
+OUTCOMES = {
     State.ACCEPTED: Outcome.SUCCESS,
     State.DONE: Outcome.SUCCESS,
     State.FAILED: Outcome.FAILED,
@@ -34,10 +38,17 @@ _OUTCOMES = {
 }
 
 
-def lease() -> timedelta:
-    """How long a claim holds: never less than one call may take."""
+def lane_of(operation: Operation) -> Lane:
+    """The lane of the call budget that its calls wait in: what belongs to a job lets people's clicks go first."""
+    return Lane.AGENT if operation.job_id is None else Lane.BULK
+
+
+def lease(lane: Lane = Lane.AGENT) -> timedelta:
+    """How long a claim holds: never less than one call may take, with its wait for the budget in the bulk lane."""
     config = settings.CONFIG
     one_call = config["SMARTHUB_CONNECT_TIMEOUT"] + config["SMARTHUB_READ_TIMEOUT"] + 1
+    if lane != Lane.AGENT:
+        one_call += BUDGET_PATIENCE[lane]
     return timedelta(seconds=max(config["OPERATION_LEASE"], one_call))
 
 
@@ -47,12 +58,13 @@ def claim(operation_id: int) -> Operation | None:
     The claim moves ``next_attempt_at`` to the end of the lease: whoever dies with it leaves a row that is due then.
     """
     now = timezone.now()
-    until = now + lease()
+    ends = {lane: now + lease(lane) for lane in (Lane.AGENT, Lane.BULK)}
+    until = Case(When(job__isnull=True, then=Value(ends[Lane.AGENT])), default=Value(ends[Lane.BULK]))
     due = Operation.objects.filter(pk=operation_id, next_attempt_at__lte=now)
     if not due.update(lease_until=until, next_attempt_at=until):
         return None
     operation = Operation.objects.select_related("sim__plan", "actor").get(pk=operation_id)
-    return operation if operation.lease_until == until else None
+    return operation if operation.lease_until == ends[lane_of(operation)] else None
 
 
 def move(operation: Operation, to: str, *, any_lease: bool = False, **fields: Any) -> bool:
@@ -107,7 +119,7 @@ def conclude(
     with transaction.atomic():
         if not move(operation, to, any_lease=any_lease, **values):
             return False
-        tell_timeline(operation, outcome or _OUTCOMES[State(to)])
+        tell_timeline(operation, outcome or OUTCOMES[State(to)])
         audit.record(
             action=f"operation.{to}",
             actor=None,
@@ -123,17 +135,22 @@ def conclude(
 
 def tell_timeline(operation: Operation, outcome: str, **detail: Any) -> None:
     """Write the operation into its SIM's timeline; once more only brings its entry up to date."""
+    record_operations([told_of(operation, outcome, **detail)])
+
+
+def told_of(operation: Operation, outcome: str, *, at: datetime | None = None, **detail: Any) -> Told:
+    """What :func:`tell_timeline` tells; ``at`` is the time of the change where it is known better than by sending."""
     values = KINDS[operation.kind].timeline(operation)
-    record_operation(
-        sim=operation.sim,
+    return operation_told(
+        sim_id=operation.sim_id,
         kind=values.kind,
         operation_id=operation.pk,
-        at=operation.first_sent_at or timezone.now(),
+        at=at or operation.first_sent_at or timezone.now(),
         from_value=values.from_value,
         to_value=values.to_value,
         subject=values.subject,
         outcome=outcome,
-        actor=operation.actor,
+        actor_id=operation.actor_id,
         reason=operation.reason,
         ticket=operation.ticket,
         detail={
@@ -142,6 +159,7 @@ def tell_timeline(operation: Operation, outcome: str, **detail: Any) -> None:
             "operation_state": operation.state,
             "answer": operation.message,
             "code": operation.carrier_code,
+            **({"job": operation.job_id} if operation.job_id else {}),
             **({"effective_at": operation.effective_at.isoformat()} if operation.effective_at else {}),
             **detail,
         },

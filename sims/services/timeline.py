@@ -64,6 +64,40 @@ def record_operation(
     acceptance; the first one told stays. A change that is ``scheduled`` for the turn of a cycle may say when in
     ``detail["effective_at"]`` (a datetime or its ISO text); it is then joined with what is told around that time.
     """
+    told = operation_told(
+        sim_id=sim.pk,
+        kind=kind,
+        operation_id=operation_id,
+        at=at,
+        from_value=from_value,
+        to_value=to_value,
+        subject=subject,
+        outcome=outcome,
+        actor_id=actor.pk if actor is not None else None,
+        reason=reason,
+        ticket=ticket,
+        detail=detail,
+    )
+    record_operations([told])
+    return TimelineEvent.objects.get(operation_id=operation_id)
+
+
+def operation_told(
+    *,
+    sim_id: int,
+    kind: str,
+    operation_id: int,
+    at: datetime,
+    from_value: str = "",
+    to_value: str = "",
+    subject: str = "",
+    outcome: str,
+    actor_id: int | None,
+    reason: str,
+    ticket: str,
+    detail: dict[str, Any] | None = None,
+) -> Told:
+    """What :func:`record_operation` tells, to be given to :func:`record_operations` with that of other SIMs."""
     detail = _json(detail)
     effective = parse_datetime(str(detail.get("effective_at", ""))) if detail.get("effective_at") else None
     telling = Telling(
@@ -76,12 +110,16 @@ def record_operation(
         outcome=str(outcome),
         until=_utc(effective) if effective and effective.tzinfo else None,
         detail=detail,
-        actor_id=actor.pk if actor is not None else None,
+        actor_id=actor_id,
         reason=values.clean(reason),
         ticket=values.clip(ticket, 60),
     )
-    integrate([Told(sim.pk, str(kind), telling)])
-    return TimelineEvent.objects.get(operation_id=operation_id)
+    return Told(sim_id, str(kind), telling)
+
+
+def record_operations(told: Sequence[Told]) -> int:
+    """Tell of many operations at once, with a number of queries that does not depend on how many; see above."""
+    return integrate(told)
 
 
 def record_push(
