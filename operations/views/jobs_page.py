@@ -1,0 +1,168 @@
+"""What the page of a batch job shows: buttons with the reason why not, summary, progress, chunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from operations import selectors_jobs
+from operations.forms_jobs import ConfirmForm, RefuseForm
+from operations.job_outcomes import Outcome
+from operations.job_summary import (
+    changes_of,
+    costs_of,
+    failures_of,
+    line_counts,
+    progress_of,
+    refusals_of,
+)
+from operations.kinds import KINDS
+from operations.models import BatchChunk, BatchJob, BatchLine
+from operations.services.jobs import rules
+from operations.tables_jobs import job_bar, value_badge
+from sims.models import RatePlan
+from staff.scopes import visible_accounts
+
+State = BatchJob.State
+MAX_CHUNKS = 200
+_BEFORE = (State.PLANNED, State.AWAITING_APPROVAL, State.SCHEDULED)
+
+
+@dataclass(frozen=True)
+class Button:
+    """One button of the page. ``why_not`` says why it can't be used now; empty when it can."""
+
+    name: str
+    label: str
+    icon: str
+    url: str
+    why_not: str
+    css: str = ""
+
+
+def lines_of(user: Any, job: BatchJob) -> QuerySet[BatchLine]:
+    """The job's lines. A SIM that came to an account which ``user`` may not see is left out."""
+    lines = BatchLine.objects.filter(job=job).select_related("sim", "operation").defer("sim__raw", "sim__search")
+    accounts = visible_accounts(user)
+    if accounts is None:
+        return lines
+    return lines.filter(Q(sim__isnull=True) | Q(sim__account_id__in=sorted(accounts)))
+
+
+def buttons_of(job: BatchJob, user: Any) -> list[Button]:
+    """The buttons that apply in the job's state, beside the forms of Confirm and Refuse."""
+
+    def button(name: str, label: str, icon: str, why_not: str, css: str = "") -> Button:
+        return Button(name, label, icon, reverse(f"operations:job_{name}", args=[job.pk]), why_not, css)
+
+    found = []
+    if job.state == State.RUNNING and job.cancelled_at is None:
+        found.append(button("pause", _("Pause"), "pause", rules.why_not_pause(job, user)))
+    if job.state == State.PAUSED:
+        found.append(button("resume", _("Resume"), "play", rules.why_not_resume(job, user), "btn-primary"))
+    if job.state not in BatchJob.FINAL_STATES:
+        found.append(button("cancel", _("Cancel"), "x", rules.why_not_cancel(job, user)))
+    elif job.started_at is not None:
+        found.append(button("retry", _("Retry failed"), "rotate-ccw", rules.why_not_retry(job, user)))
+        found.append(button("undo", _("Undo"), "undo-2", rules.why_not_undo(job, user)))
+    return found
+
+
+def version_of(job: BatchJob) -> str:
+    """Changes when anything of the page does, from the job's columns and its newest chunk step."""
+    counts = "-".join(str(getattr(job, outcome)) for outcome in Outcome.values)
+    planned = int(job.planned_at.timestamp() * 1000) if job.planned_at else 0
+    newest = BatchChunk.objects.filter(job=job).exclude(state=BatchChunk.State.WAITING)
+    steps = "".join(state[:2] for state in newest.order_by("number").values_list("state", flat=True)[:MAX_CHUNKS])
+    return f"{job.state}-{counts}-{job.lines}-{planned}-{int(job.cancelled_at is not None)}-{steps}"
+
+
+def job_context(request: HttpRequest, job: BatchJob, **forms: Any) -> dict[str, Any]:
+    """All that the live part shows. ``forms`` are bound ones that were refused: ``confirm_form``, ``refuse_form``."""
+    user: Any = request.user
+    context = {
+        "job": job,
+        "kind": KINDS[job.kind],
+        "buttons": buttons_of(job, user),
+        "version": version_of(job),
+        "is_live": job.state not in BatchJob.FINAL_STATES,
+        "every": _pace(job),
+        "counts": [(value, label, getattr(job, value)) for value, label in Outcome.choices],
+        "changes_params": _params_in_words(job),
+        "may_download": job.planned_at is not None,
+    }
+    if job.planned_at is None:
+        return context
+    begun = job.started_at is not None
+    return {**context, **(_running(job) if begun else _planned(job, user, forms)), "begun": begun}
+
+
+def _pace(job: BatchJob) -> str:
+    """How often the page asks: quickly while something moves by itself."""
+    return "1s" if job.planned_at is None or job.state == State.RUNNING else "3s"
+
+
+def _planned(job: BatchJob, user: Any, forms: dict[str, Any]) -> dict[str, Any]:
+    groups, others = changes_of(job)
+    lines = line_counts(job)
+    seconds = selectors_jobs.expected_seconds(job)
+    context: dict[str, Any] = {
+        "groups": [
+            {"before": value_badge(group.before), "after": value_badge(group.after), "number": group.number}
+            for group in groups
+        ],
+        "others": others,
+        "refusals": refusals_of(job) if job.refused else [],
+        "line_counts": lines,
+        "not_usable": lines["not_found"] + lines["ambiguous"],
+        "costs": costs_of(job),
+        "expected": timedelta(seconds=round(seconds)) if seconds is not None else None,
+        "approval": rules.approval_needed(job) if job.state == State.PLANNED else "",
+    }
+    if job.state == State.PLANNED:
+        why_not = rules.why_not_confirm(job, user)
+        context["why_not_confirm"] = why_not
+        context["confirm_form"] = forms.get("confirm_form") or (None if why_not else ConfirmForm(job=job))
+    if job.state == State.AWAITING_APPROVAL:
+        why_not = rules.why_not_decide(job, user)
+        context["why_not_decide"] = why_not
+        context["refuse_form"] = forms.get("refuse_form") or (None if why_not else RefuseForm())
+    return context
+
+
+def _running(job: BatchJob) -> dict[str, Any]:
+    chunks = list(BatchChunk.objects.filter(job=job).order_by("number")[: MAX_CHUNKS + 1])
+    return {
+        "bar": job_bar(job),
+        "progress": progress_of(job),
+        "failures": failures_of(job),
+        "chunks": chunks[:MAX_CHUNKS],
+        "more_chunks": len(chunks) > MAX_CHUNKS,
+        "elapsed": (job.finished_at or timezone.now()) - job.started_at if job.started_at else None,
+    }
+
+
+def _params_in_words(job: BatchJob) -> list[tuple[str, str]]:
+    """What is to be changed, as pairs of name and value."""
+    params = job.params if isinstance(job.params, dict) else {}
+    words = []
+    if params.get("plan"):
+        plan = RatePlan.objects.filter(pk=params["plan"]).first()
+        words.append((_("Plan"), f"{plan.name} · {plan.code}" if plan and plan.name else str(params["plan"])))
+    if params.get("effective"):
+        late = params["effective"] == "NEXT_CYCLE"
+        words.append((_("Takes effect"), _("with the next billing cycle") if late else _("now")))
+    if params.get("apn"):
+        on = params.get("apn_status") == "ENABLED"
+        words.append((_("APN"), f"{params['apn']} → {_('on') if on else _('off')}"))
+    for name, value in params.items():
+        if name.startswith("custom"):
+            words.append((_("Custom field %(number)s") % {"number": name[-1]}, str(value) or _("(emptied)")))
+    return words
