@@ -50,6 +50,19 @@ def explain(error: errors.SmartHubError) -> str:
     return no_clear_answer(error.code)
 
 
+def explain_item(code: str, words: str) -> str:
+    """What the carrier says of one SIM of a batch job, by its ``errorCode`` and ``errorMessage`` (assumed names)."""
+    known = _BY_CODE.get(code)
+    if known:
+        sentence = known()
+    elif code:
+        sentence = _("The carrier could not change this SIM (%(code)s).") % {"code": code[:80]}
+    else:
+        sentence = _("The carrier could not change this SIM and does not say why.")
+    words = " ".join(words.split())[:MAX_DETAIL]
+    return sentence + (" " + _("Its words: “%(detail)s”") % {"detail": words} if words else "")
+
+
 def no_clear_answer(code: str) -> str:
     """A sentence for an answer that did not come or that nobody can read."""
     known = _NO_CLEAR_ANSWER.get(code)

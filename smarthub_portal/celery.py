@@ -13,6 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smarthub_portal.settings")
 app = Celery("smarthub_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(related_name="job_tasks")
 app.steps["worker"].add(SignOfLife)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 # budget has its own queue.
 ROUTES = {
     "operations.tasks.*": {"queue": "agent"},
+    "operations.job_tasks.*": {"queue": "bulk"},
     "sims.tasks.refresh_*": {"queue": "agent"},
     "notifications.tasks.*": {"queue": "push"},
     "sms.tasks.*": {"queue": "push"},
@@ -19,6 +20,7 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The periodic tasks with their seconds. A message that no worker took by the next turn is dropped."""
     every = {
         "operations.tasks.dispatch_operations": config["OPERATION_DISPATCH_EVERY"],
+        "operations.job_tasks.dispatch_jobs": config["OPERATION_DISPATCH_EVERY"],
         "notifications.tasks.dispatch_pushes": 10,
         "sims.tasks.follow_changes": config["SYNC_CHANGES_EVERY"],
         "sims.tasks.full_walk": config["SYNC_FULL_EVERY"],

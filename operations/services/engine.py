@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from operations.kinds import KINDS
 from operations.models import Operation, OperationAttempt
-from operations.services import scheduled
+from operations.services import approval, scheduled
 from operations.services.readback import read_back, refresh_mirror
 from operations.services.transitions import (
     Outcome,
@@ -59,6 +59,8 @@ def advance(operation_id: int) -> None:
             read_back(operation)
         elif operation.state == State.DONE:
             scheduled.check(operation)
+        elif operation.state == State.AWAITING_APPROVAL:
+            approval.lapse_operation(operation)
         else:
             move(operation, operation.state)
 

@@ -1,0 +1,128 @@
+"""Reading many SIMs back by list calls and windows of the change log: which show the change?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from operations.kinds import KINDS, ChangeState
+from operations.models import Operation
+from operations.readings import LOG_REACH, LOG_SLACK, Reading, Verdict
+from sims.services.carrier import get_client
+from sims.services.mirror import Source
+from sims.services.refresh import read_sims
+from sims.services.timeline import record_log_entries
+from smarthub import Lane, contract
+from smarthub.client import MAX_GICCIDS_IN_QUERY
+from smarthub.contract import ChangeStatus, ChangeType
+
+ONE_BY_ONE = 10
+"""Up to so many SIMs in doubt each one's own change log is asked for; more are looked up in their account's."""
+
+
+class ClaimLost(Exception):
+    """The step took so long that somebody else goes on with it; what was found so far is in the mirror."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the carrier shows of one operation's SIM. ``at``: when it was changed, where the carrier tells."""
+
+    verdict: Verdict
+    at: datetime | None = None
+    absent: bool = False
+
+
+def look(operations: Sequence[Operation], *, thorough: bool, go_on: Callable[[], bool]) -> dict[int, Seen]:
+    """Read the SIMs of ``operations``, 100 a call, into the mirror; answers what each shows, by operation id.
+
+    ``thorough`` asks the change log about those that do not show it: somebody may have changed them again since.
+    ``go_on`` is asked before each call; :class:`ClaimLost` when it says no. Errors of ``smarthub.errors`` propagate.
+    """
+    client = get_client(Lane.BULK)
+    seen: dict[int, Seen] = {}
+    for start in range(0, len(operations), MAX_GICCIDS_IN_QUERY):
+        part = operations[start : start + MAX_GICCIDS_IN_QUERY]
+        _check(go_on)
+        found = read_sims((op.sim.giccid for op in part), lane=Lane.BULK, source=Source.READ_BACK)
+        for operation in part:
+            snapshot = found.get(operation.sim.giccid)
+            if snapshot is None:
+                seen[operation.pk] = Seen(Verdict.NO, absent=True)
+                continue
+            verdict = KINDS[operation.kind].reached(Reading(client, snapshot, thorough=False), operation)
+            seen[operation.pk] = Seen(verdict, _time_of_change(operation, snapshot))
+    if thorough:
+        seen.update(_logged([op for op in operations if seen[op.pk].verdict != Verdict.YES], go_on))
+    return seen
+
+
+def _check(go_on: Callable[[], bool]) -> None:
+    if not go_on():
+        raise ClaimLost
+
+
+def _time_of_change(operation: Operation, snapshot: contract.Sim) -> datetime | None:
+    """The SIM's last update, if it was after the sending: a batch job may take longer than events are joined over."""
+    updated, sent = snapshot.updated_time, operation.first_sent_at
+    if updated is None or sent is None or not sent - LOG_SLACK <= updated <= timezone.now():
+        return None
+    return max(updated, sent)
+
+
+def _logged(operations: Sequence[Operation], go_on: Callable[[], bool]) -> dict[int, Seen]:
+    """Those of ``operations`` whose change the log tells of since they were first sent."""
+    by_giccid = {op.sim.giccid: op for op in operations if op.first_sent_at is not None}
+    if not by_giccid:
+        return {}
+    since = max(min(_sent(op) for op in by_giccid.values()) - LOG_SLACK, timezone.now() - LOG_REACH)
+    some = next(iter(by_giccid.values()))
+    type_ = ChangeType.LOCAL_STATUS if isinstance(KINDS[some.kind], ChangeState) else ChangeType.SERVICE_PACKAGE
+    entries = []
+    for where in _windows(by_giccid):
+        for page in _pages(go_on, type=type_, start=since, **where):
+            entries += [entry for entry in page if entry.giccid in by_giccid]
+    record_log_entries(entries)
+    seen: dict[int, Seen] = {}
+    for entry in entries:
+        operation = by_giccid[entry.giccid]
+        ours = entry.target == _target(operation) and entry.created_time >= _sent(operation) - LOG_SLACK
+        if ours and entry.status in {None, ChangeStatus.SUCCESS}:
+            seen[operation.pk] = Seen(Verdict.YES, max(entry.created_time, _sent(operation)))
+    return seen
+
+
+def _sent(operation: Operation) -> datetime:
+    return operation.first_sent_at or operation.created_at
+
+
+def _target(operation: Operation) -> str:
+    kind = KINDS[operation.kind]
+    return str(kind.target) if isinstance(kind, ChangeState) else operation.params["plan"]
+
+
+def _windows(by_giccid: dict[str, Operation]) -> Iterable[dict[str, Any]]:
+    if len(by_giccid) <= ONE_BY_ONE:
+        return [{"giccid": giccid} for giccid in by_giccid]
+    accounts: dict[str, int] = defaultdict(int)
+    for operation in by_giccid.values():
+        accounts[operation.sim.account_id] += 1
+    return [{"account": account} for account in accounts]
+
+
+def _pages(go_on: Callable[[], bool], **where: Any) -> Iterable[list[contract.ChangeEntry]]:
+    client = get_client(Lane.BULK)
+    number, size = 0, client.page_size
+    while True:
+        _check(go_on)
+        page = client.list_change_logs(**where, page=number, size=size)
+        yield page.data
+        if page.is_last or not page.data:
+            return
+        # Page numbers count in the size that the answer reports, which may be smaller than asked.
+        number, size = number + 1, page.size or size
