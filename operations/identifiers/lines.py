@@ -1,0 +1,100 @@
+"""What a line is before and after it is looked up, and why a whole choice is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+TEXT_LIMIT = 200
+"""Characters of a line that are kept as it was given."""
+LONGEST = 20
+"""Digits of the longest identifier."""
+
+
+class IdentifiersRefused(Exception):
+    """Base: nothing of the choice is taken. ``str()`` is a sentence for the person who made it."""
+
+
+class TooMany(IdentifiersRefused):
+    """More lines than a job may have. ``number`` is how many there are, or were found before counting ended."""
+
+    def __init__(self, number: int, limit: int) -> None:
+        self.number = number
+        self.limit = limit
+        super().__init__(
+            _("These are %(number)s lines or more; a job takes %(limit)s at most. Please split them.")
+            % {"number": f"{number:,}", "limit": f"{limit:,}"}
+        )
+
+
+class Unreadable(IdentifiersRefused):
+    """The file can't be read, or not safely."""
+
+
+def line_limit() -> int:
+    """Lines that one job may have (setting BATCH_MAX_LINES)."""
+    return int(settings.CONFIG["BATCH_MAX_LINES"])
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One identifier, or one range of them, as it was read.
+
+    Exactly one of these holds: ``problem`` says why there is no identifier; ``until`` is the end of a range that
+    starts at ``digits``; ``length`` is set and ``digits`` are but the first of so many; or ``digits`` is a whole
+    number.
+    """
+
+    number: int
+    """Counted from 1 over what was given; a text line with three identifiers makes three."""
+    text: str
+    digits: str = ""
+    until: str = ""
+    length: int = 0
+    joined: str = ""
+    """Of a range such as ``…002-8``: what it is if the 8 is a check digit. Looked up first."""
+    repairs: tuple[str, ...] = ()
+    """What was already taken off, such as a trailing ``.0``: sentences."""
+    problem: str = ""
+
+    def numbered(self, number: int, text: str | None = None) -> Line:
+        """The same as line ``number``, given as ``text``."""
+        return replace(self, number=number, text=(self.text if text is None else text)[:TEXT_LIMIT])
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a line means to one user. ``outcome`` is a value of ``BatchLine.Outcome``.
+
+    ``sim_id`` is set for found and repaired lines only; a duplicate has the ``giccid`` alone, so that nobody takes
+    a SIM twice. ``candidates`` are the giccids of an ambiguous line, at most 20. ``number`` counts the answers from
+    1: a range becomes as many as it has SIMs.
+    """
+
+    number: int
+    text: str
+    outcome: str
+    note: str = ""
+    sim_id: int | None = None
+    giccid: str = ""
+    candidates: list[str] = field(default_factory=list)
+
+
+def check_number(number: int) -> None:
+    """Raise :class:`TooMany` when ``number`` lines are more than a job takes."""
+    limit = line_limit()
+    if number > limit:
+        raise TooMany(number, limit)
+
+
+def luhn_fits(digits: str) -> bool:
+    """Whether the last digit is the Luhn check digit of the others. Never a reason to refuse a SIM (contract)."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit)
+        if place % 2:
+            value = value * 2 - 9 if value > 4 else value * 2
+        total += value
+    return total % 10 == 0
