@@ -103,7 +103,7 @@ def _items(chunk: BatchChunk, job: contract.BatchJob) -> Items:
     whole = job.status == JobStatus.COMPLETED and job.total and job.succeeded == job.total and not job.failed
     if whole and shows_at_once and waiting.count() == job.total:
         return ALL_SUCCEEDED
-    items: Items = {}
+    items: dict[str, contract.BatchItem] = {}
     for page in _pages(chunk, job, lambda: keep(chunk)):
         for item in page:
             known = items.get(item.giccid)

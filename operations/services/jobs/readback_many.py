@@ -115,7 +115,7 @@ def _windows(by_giccid: dict[str, Operation]) -> Iterable[dict[str, Any]]:
     return [{"account": account} for account in accounts]
 
 
-def _pages(go_on: Callable[[], bool], **where: Any) -> Iterable[list[contract.ChangeEntry]]:
+def _pages(go_on: Callable[[], bool], **where: Any) -> Iterable[Sequence[contract.ChangeEntry]]:
     client = get_client(Lane.BULK)
     number, size = 0, client.page_size
     while True:
