@@ -7,10 +7,12 @@ class OperationsConfig(AppConfig):
     verbose_name = _("Operations")
 
     def ready(self) -> None:
-        """Fill this app's places on the SIM page."""
+        """Fill this app's places on other pages."""
         from core.slots import fill
         from operations import slots  # models are there from here on
 
         fill("sims.detail.actions", slots.actions)
         fill("sims.detail.operations", slots.operations)
         fill("sims.detail.version", slots.version)
+        fill("lists.selection", slots.selection)
+        fill("navigation.after_operations", slots.approvals_entry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -24,11 +25,18 @@ from sims.models.sim import CUSTOM_FIELDS
 from staff.scopes import visible_accounts
 
 MAX_APN = 120
+LATEST_START = timedelta(days=366)
 KIND = Operation.Kind
 
 
 class ParamsForm(forms.Form):
-    """What a kind needs to know beside the SIMs. Subclasses name it; activate, suspend and retire need nothing."""
+    """The selection, whose errors stand at its fields, and what the kind needs to know beside the SIMs.
+
+    Subclasses name the latter; activate, suspend and retire need nothing.
+    """
+
+    identifiers = forms.CharField(required=False, strip=False)
+    file = forms.FileField(required=False)
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         self.user = user
@@ -159,7 +167,6 @@ class ConfirmForm(forms.Form):
     ticket = forms.CharField(
         label=gettext_lazy("Ticket"),
         max_length=MAX_TICKET,
-        required=False,
         validators=[refuse_control_characters],
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
@@ -172,14 +179,10 @@ class ConfirmForm(forms.Form):
     def __init__(self, *args: Any, job: BatchJob, **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": "confirm_%s", **kwargs})
         self.job = job
-        self.fields["scheduled_for"].help_text = _("In your time zone, %(zone)s. Empty: at once.") % {
-            "zone": timezone.get_current_timezone_name()
-        }
         if job.kind == KIND.RETIRE:
             self.fields["confirm"] = forms.IntegerField(
                 label=_("Number of SIMs to retire"),
                 widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"}),
-                help_text=_("Retiring is final. Type the number of SIMs that will change."),
             )
 
     def clean_confirm(self) -> int:
@@ -190,10 +193,10 @@ class ConfirmForm(forms.Form):
         return number
 
     def clean_scheduled_for(self) -> Any:
-        """A time to come."""
+        """A time to come, within a year."""
         moment = self.cleaned_data["scheduled_for"]
-        if moment is not None and moment <= timezone.now():
-            raise ValidationError(_("This time has passed."), code="past")
+        if moment is not None and not timezone.now() < moment <= timezone.now() + LATEST_START:
+            raise ValidationError(_("Give a time to come, within a year."), code="scheduled_for")
         return moment
 
 

@@ -1,11 +1,21 @@
-"""What this app puts on the SIM page: the buttons, and the operations with the live state of the one under way."""
+"""What this app puts into other pages: buttons and operations of a SIM, changes of ticked rows, the approvals."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
+from core.listing import Listing
+from core.templatetags.portal import icon
+from operations import selectors_jobs
+from operations.kinds import KINDS
+from operations.services.jobs import rules
 from operations.views.pages import sim_operations
 from sims.models import Sim
 
@@ -28,3 +38,42 @@ def version(request: HttpRequest, *, sim: Sim) -> str:
     """Differs when an operation of the SIM was asked for or changed its state, also by somebody else."""
     newest = sim.operations.order_by("-id").values_list("id", "state").first()
     return str(newest)
+
+
+def selection(request: HttpRequest, *, listing: Listing) -> SafeString:
+    """For the bar of ticked SIMs: what to do with them, and the way to all that match."""
+    if listing.name != "sims" or not request.user.has_perm("operations.run_batch_job"):
+        return SafeString("")
+    user: Any = request.user
+    kinds = [(kind, rules.why_not_make(kind.name, user)) for kind in KINDS.values()]
+    context = {"kinds": kinds, "listing": listing, "query": _query(listing)}
+    return SafeString(render_to_string("operations/job_selection.html", context, request=request))
+
+
+def _query(listing: Listing) -> str:
+    state = listing.state.copy()
+    state.pop("sort", None)
+    state["select"] = "all"
+    return state.urlencode()
+
+
+def approvals_entry(request: HttpRequest) -> SafeString:
+    """The entry of the main navigation, with the number of wishes that wait; for those who may decide."""
+    if not request.user.has_perm("operations.approve_operation"):
+        return SafeString("")
+    number = selectors_jobs.approval_count(request.user)
+    match = request.resolver_match
+    label = _("%(number)s waiting") % {"number": number}
+    count = (
+        format_html('<span class="nav-count" data-approvals="{}" aria-label="{}">{}</span>', number, label, number)
+        if number
+        else ""
+    )
+    return format_html(
+        '<li><a class="nav-link" href="{}"{}>{}<span>{}</span>{}</a></li>',
+        reverse("operations:approvals"),
+        SafeString(' aria-current="page"') if match and match.view_name == "operations:approvals" else "",
+        icon("user-check"),
+        _("Approvals"),
+        count,
+    )

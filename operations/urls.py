@@ -19,6 +19,7 @@ urlpatterns = [
     path("jobs/new/", jobs_new.new, name="job_new"),
     path("jobs/<int:pk>/", jobs.JobPage.as_view(), name="job"),
     path("jobs/<int:pk>/live/", jobs.live, name="job_live"),
+    path("jobs/<int:pk>/chunks/", jobs.chunks, name="job_chunks"),
     path("jobs/<int:pk>/badge/", jobs.badge, name="job_badge"),
     path("jobs/<int:pk>/lines.csv", jobs_download.lines, {"form": "csv"}, name="job_csv"),
     path("jobs/<int:pk>/lines.xlsx", jobs_download.lines, {"form": "xlsx"}, name="job_xlsx"),

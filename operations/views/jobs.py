@@ -21,7 +21,7 @@ from operations import selectors_jobs
 from operations.filters_jobs import JobFilter, LineFilter
 from operations.models import BatchJob, BatchLine
 from operations.tables_jobs import JobTable, LineTable, dress, live_job_badge
-from operations.views.jobs_page import job_context, lines_of, version_of
+from operations.views.jobs_page import chunks_context, job_context, lines_of, version_of
 
 PAGE = "operations/job.html"
 REFRESH = "list-refresh"
@@ -98,6 +98,12 @@ class JobPage(ListView):
         choosable = job.state == BatchJob.State.PLANNED and job.actor_id == self.request.user.pk
         dress(rows, job, reverse("operations:job_choose", args=[job.pk]) if choosable else "")
 
+    def build(self, request: HttpRequest) -> Listing:
+        """The list leads to the job's page, also where a post is answered."""
+        listing = super().build(request)
+        listing.path = reverse("operations:job", args=[self.job.pk])
+        return listing
+
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The page or a fragment of its list; the rows alone when they are brought up to date."""
         htmx: Any = request.htmx  # type: ignore[attr-defined]  # set by django-htmx
@@ -123,7 +129,8 @@ class JobPage(ListView):
         context = self._list_context(listing)
         if htmx and htmx.target in ("list", "results") and not htmx.history_restore_request:
             return context
-        return {**context, **job_context(self.request, self.job, **self.forms), "problem": self.problem}
+        page = {**job_context(self.request, self.job, **self.forms), **chunks_context(self.job)}
+        return {**context, **page, "problem": self.problem}
 
     def _list_context(self, listing: Listing) -> dict[str, Any]:
         live = self.job.state not in BatchJob.FINAL_STATES
@@ -153,6 +160,13 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
     response = render(request, f"{PAGE}#live", job_context(request, job))
     trigger_client_event(response, "list-changed", after="settle")
     return stop_polling(response) if ended else response
+
+
+@require_GET
+@permission_required("operations.view_batchjob", raise_exception=True)
+def chunks(request: HttpRequest, pk: int) -> HttpResponse:
+    """The table of the batch jobs at the carrier, for the page to bring it up to date."""
+    return render(request, f"{PAGE}#chunks", chunks_context(job_or_404(request, pk)))
 
 
 @require_GET

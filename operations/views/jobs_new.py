@@ -82,7 +82,7 @@ def _query(address: QueryDict, posted: QueryDict, kind: str) -> QueryDict | None
     if posted.get("select") != "all":
         return None
     if "query" in posted:
-        return _filters_of(QueryDict(posted["query"]))
+        return _filters_of(QueryDict(str(posted["query"])))
     return _filters_of(posted, {name for name, kinds in _PARAM_NAMES.items() if kind in kinds})
 
 
@@ -115,7 +115,7 @@ def new(request: HttpRequest) -> HttpResponse:
     selection = read_selection(request, kind.name)
     if is_post:
         return _make(request, kind, selection)
-    form = PARAMS[kind.name](user=request.user)
+    form = _form(request, kind)
     if wants_fragment(request) and request.method == "GET":
         return render(request, f"{TEMPLATE}#params", _context(request, kind, selection, form))
     return _page(request, kind, selection, form, [])
@@ -123,7 +123,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 def _make(request: HttpRequest, kind: Kind, selection: Selection) -> HttpResponse:
     user: Any = request.user
-    form = PARAMS[kind.name](request.POST, user=user)
+    form = _form(request, kind, request.POST)
     problems = _problems(selection)
     if not form.is_valid() or problems:
         return _page(request, kind, selection, form, problems, status=422)
@@ -132,7 +132,7 @@ def _make(request: HttpRequest, kind: Kind, selection: Selection) -> HttpRespons
         job = make_job(
             actor=user,
             kind=kind.name,
-            params=form.params(),
+            params=_params(form),
             source=source,
             identifiers=selection.identifiers if source == BatchJob.Source.TEXT else None,
             file=selection.file if source == BatchJob.Source.FILE else None,
@@ -150,6 +150,16 @@ def _make(request: HttpRequest, kind: Kind, selection: Selection) -> HttpRespons
     return see_job(job)
 
 
+def _form(request: HttpRequest, kind: Kind, data: QueryDict | None = None) -> ParamsForm:
+    user: Any = request.user
+    return PARAMS[kind.name](data, user=user)
+
+
+def _params(form: ParamsForm) -> dict[str, Any]:
+    """The kind's own fields as they were given."""
+    return {field.name: field.data for field in form if field.name not in ("identifiers", "file")}
+
+
 def _problems(selection: Selection) -> list[str]:
     if not selection.source:
         return [_("Choose the SIMs: paste identifiers, or give a file.")]
@@ -163,7 +173,7 @@ def _take_errors(form: ParamsForm, error: Invalid) -> list[str]:
     others = []
     for field, texts in error.errors.items():
         if field in form.fields:
-            form.add_error(field, texts)  # type: ignore[arg-type]  # a list of texts is taken
+            form.add_error(field, texts)
         else:
             others += texts
     return others
@@ -178,7 +188,7 @@ def _page(
     *,
     status: int = 200,
 ) -> HttpResponse:
-    form = form or PARAMS[kind.name](user=request.user)
+    form = form or _form(request, kind)
     context = {**_context(request, kind, selection, form), "problems": problems}
     return render(request, TEMPLATE, context, status=status)
 

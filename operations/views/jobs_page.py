@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from operations import selectors_jobs
 from operations.forms_jobs import ConfirmForm, RefuseForm
 from operations.job_outcomes import Outcome
 from operations.job_summary import (
+    Progress,
     changes_of,
     costs_of,
     failures_of,
@@ -24,14 +26,17 @@ from operations.job_summary import (
     refusals_of,
 )
 from operations.kinds import KINDS
-from operations.models import BatchChunk, BatchJob, BatchLine
+from operations.models import BatchChunk, BatchJob, BatchLine, Operation
 from operations.services.jobs import rules
-from operations.tables_jobs import job_bar, value_badge
+from operations.tables_jobs import job_badge, job_bar, value_badge
 from sims.models import RatePlan
 from staff.scopes import visible_accounts
 
 State = BatchJob.State
 MAX_CHUNKS = 200
+SINGLE_CALLS = (Operation.Kind.ADD_PLAN, Operation.Kind.SET_APN, Operation.Kind.SET_CUSTOM_FIELDS)
+"""Kinds that have no batch call at the carrier, so no chunks."""
+
 _BEFORE = (State.PLANNED, State.AWAITING_APPROVAL, State.SCHEDULED)
 
 
@@ -96,7 +101,10 @@ def job_context(request: HttpRequest, job: BatchJob, **forms: Any) -> dict[str, 
         "every": _pace(job),
         "counts": [(value, label, getattr(job, value)) for value, label in Outcome.choices],
         "changes_params": _params_in_words(job),
+        "badge": job_badge(job.state),
+        "is_batch": job.kind not in SINGLE_CALLS,
         "may_download": job.planned_at is not None,
+        "zone": timezone.get_current_timezone_name(),
     }
     if job.planned_at is None:
         return context
@@ -106,7 +114,9 @@ def job_context(request: HttpRequest, job: BatchJob, **forms: Any) -> dict[str, 
 
 def _pace(job: BatchJob) -> str:
     """How often the page asks: quickly while something moves by itself."""
-    return "1s" if job.planned_at is None or job.state == State.RUNNING else "3s"
+    if job.planned_at is None:
+        return "1s"
+    return "2s" if job.state == State.RUNNING else "4s"
 
 
 def _planned(job: BatchJob, user: Any, forms: dict[str, Any]) -> dict[str, Any]:
@@ -123,8 +133,8 @@ def _planned(job: BatchJob, user: Any, forms: dict[str, Any]) -> dict[str, Any]:
         "line_counts": lines,
         "not_usable": lines["not_found"] + lines["ambiguous"],
         "costs": costs_of(job),
-        "expected": timedelta(seconds=round(seconds)) if seconds is not None else None,
-        "approval": rules.approval_needed(job) if job.state == State.PLANNED else "",
+        "expected": length_text(seconds) if seconds is not None else "",
+        "approval": rules.approval_needed(job) if job.state in _BEFORE else "",
     }
     if job.state == State.PLANNED:
         why_not = rules.why_not_confirm(job, user)
@@ -138,15 +148,52 @@ def _planned(job: BatchJob, user: Any, forms: dict[str, Any]) -> dict[str, Any]:
 
 
 def _running(job: BatchJob) -> dict[str, Any]:
-    chunks = list(BatchChunk.objects.filter(job=job).order_by("number")[: MAX_CHUNKS + 1])
+    progress = progress_of(job)
     return {
         "bar": job_bar(job),
-        "progress": progress_of(job),
+        "progress": progress,
+        "rate_text": _rate_text(progress.rate),
+        "left_text": _left_text(job, progress),
         "failures": failures_of(job),
-        "chunks": chunks[:MAX_CHUNKS],
-        "more_chunks": len(chunks) > MAX_CHUNKS,
-        "elapsed": (job.finished_at or timezone.now()) - job.started_at if job.started_at else None,
     }
+
+
+def chunks_context(job: BatchJob) -> dict[str, Any]:
+    """The batch jobs at the carrier, as far as one reads them."""
+    chunks = list(BatchChunk.objects.filter(job=job).order_by("number")[: MAX_CHUNKS + 1])
+    return {"chunks": chunks[:MAX_CHUNKS], "more_chunks": len(chunks) > MAX_CHUNKS}
+
+
+def length_text(seconds: float) -> str:
+    """A length of time in the one or two units that matter."""
+    whole = max(1, round(seconds))
+    if whole < 90:
+        return ngettext("%(number)s second", "%(number)s seconds", whole) % {"number": whole}
+    minutes = round(whole / 60)
+    if minutes < 90:
+        return ngettext("%(number)s minute", "%(number)s minutes", minutes) % {"number": minutes}
+    return _("%(hours)s h %(minutes)s min") % {"hours": minutes // 60, "minutes": minutes % 60}
+
+
+def _rate_text(rate: float | None) -> str:
+    if rate is None:
+        return ""
+    if rate >= 1:
+        return _("%(number)s SIMs a second") % {"number": number_format(round(rate), force_grouping=True)}
+    return _("%(number)s SIMs a minute") % {"number": number_format(rate * 60, decimal_pos=0 if rate > 0.1 else 1)}
+
+
+def _left_text(job: BatchJob, progress: Progress) -> str:
+    """What can honestly be said of the end; nothing is promised before some SIMs have ended."""
+    if job.finished_at is not None and job.started_at is not None:
+        return _("took %(length)s") % {"length": length_text((job.finished_at - job.started_at).total_seconds())}
+    if job.state == State.PAUSED:
+        return _("paused; nothing more is sent until it is resumed")
+    if not job.pending:
+        return ""
+    if progress.left is None:
+        return _("too early to tell how long it takes")
+    return _("about %(length)s left at this rate") % {"length": length_text(progress.left.total_seconds())}
 
 
 def _params_in_words(job: BatchJob) -> list[tuple[str, str]]:

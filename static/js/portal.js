@@ -147,6 +147,15 @@
     storeSelection(list, chosen);
   }
 
+  // A form of the selection's bar takes the ticked rows along; a plan that was made of them has done with them.
+  function submit(event) {
+    const form = event.target;
+    if (form.matches("[data-select-form]")) {
+      const list = form.closest("[data-select-list]").dataset.selectList;
+      form.querySelector("[name=giccids]").value = [...selected(list)].join("\n");
+    } else if (form.dataset.selectForget) sessionStorage.removeItem(key(form.dataset.selectForget));
+  }
+
   // Keyboard -----------------------------------------------------------------------------------------------
 
   function rows() {
@@ -239,6 +248,7 @@
   }
 
   document.addEventListener("click", click);
+  document.addEventListener("submit", submit);
   document.addEventListener("keydown", keydown);
   document.addEventListener("close", closed, true);
   document.addEventListener("dialog:close", () => dialog()?.open && dialog().close());
