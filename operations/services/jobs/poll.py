@@ -43,13 +43,14 @@ def poll(chunk: BatchChunk) -> None:
             move_chunk(chunk, chunk.state, next_step_at=later, polls=chunk.polls + 1, finished_at=None, message="")
             return
         items = _items(chunk, job)
-    except errors.NotFound:
-        end, items = End.GONE, {}
     except errors.SmartHubError as error:
-        if not _is_overdue(chunk):
+        if isinstance(error, errors.Rejected) and "missing" in error.codes:
+            end, items = End.GONE, {}
+        elif _is_overdue(chunk):
+            end, items = End.OVERDUE, {}
+        else:
             _unread(chunk, error)
             return
-        end, items = End.OVERDUE, {}
     except ClaimLost:
         return
     _settle(chunk, end, items)
