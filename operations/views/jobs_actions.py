@@ -14,14 +14,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from core.htmx import render_fragment
 from operations.errors import Conflict, Invalid, NotAllowed
-from operations.forms_jobs import ConfirmForm, RefuseForm
 from operations.models import BatchJob, BatchLine
 from operations.services import approval
 from operations.services.jobs import confirm as taking
 from operations.services.jobs import followup, rules
+from operations.services.jobs.forms import ConfirmForm, ReasonForm
 from operations.services.jobs.plan import choose_candidate
 from operations.views.jobs import JobPage, job_or_404
-from operations.views.jobs_page import lines_of
+from operations.views.jobs_page import CONFIRM_IDS, REFUSE_IDS, lines_of
 from sims.models import Sim
 from staff.scopes import scoped
 
@@ -70,7 +70,7 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
     user: Any = request.user
     if job.state == BatchJob.State.PLANNED and not user.has_perm("operations.run_batch_job"):
         raise PermissionDenied
-    form = ConfirmForm(request.POST, job=job)
+    form = ConfirmForm(request.POST, job=job, auto_id=CONFIRM_IDS)
     if not form.is_valid():
         if job.state != BatchJob.State.PLANNED:
             return page_again(request, pk, 409, problem=_("This plan was taken or discarded already."))
@@ -102,7 +102,7 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
 def refuse(request: HttpRequest, pk: int) -> HttpResponse:
     """End somebody else's job before it starts, with ``reason``."""
     job = _guarded(request, pk)
-    form = RefuseForm(request.POST)
+    form = ReasonForm(request.POST, auto_id=REFUSE_IDS)
     if not form.is_valid():
         if not request.user.has_perm("operations.approve_operation") or job.actor_id == request.user.pk:
             raise PermissionDenied

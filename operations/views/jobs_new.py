@@ -17,10 +17,10 @@ from core.filters import FilterSet
 from core.htmx import wants_fragment
 from core.paging import capped_count
 from operations.errors import Conflict, Invalid, NotAllowed
-from operations.forms_jobs import PARAMS, ParamsForm
 from operations.kinds import KINDS, Kind
 from operations.models import BatchJob
 from operations.services.jobs import rules
+from operations.services.jobs.forms import PARAMS_FORMS, JobForm
 from operations.services.jobs.plan import make_job
 from operations.views.jobs_actions import see_job
 from sims.filters import SimFilterSet
@@ -150,12 +150,12 @@ def _make(request: HttpRequest, kind: Kind, selection: Selection) -> HttpRespons
     return see_job(job)
 
 
-def _form(request: HttpRequest, kind: Kind, data: QueryDict | None = None) -> ParamsForm:
+def _form(request: HttpRequest, kind: Kind, data: QueryDict | None = None) -> JobForm:
     user: Any = request.user
-    return PARAMS[kind.name](data, user=user)
+    return PARAMS_FORMS[kind.name](data, user=user, auto_id="job_%s")
 
 
-def _params(form: ParamsForm) -> dict[str, Any]:
+def _params(form: JobForm) -> dict[str, Any]:
     """The kind's own fields as they were given."""
     return {field.name: field.data for field in form if field.name not in ("identifiers", "file")}
 
@@ -168,7 +168,7 @@ def _problems(selection: Selection) -> list[str]:
     return []
 
 
-def _take_errors(form: ParamsForm, error: Invalid) -> list[str]:
+def _take_errors(form: JobForm, error: Invalid) -> list[str]:
     """Errors of parameters to their fields; the others as sentences."""
     others = []
     for field, texts in error.errors.items():
@@ -183,7 +183,7 @@ def _page(
     request: HttpRequest,
     kind: Kind,
     selection: Selection,
-    form: ParamsForm | None,
+    form: JobForm | None,
     problems: list[str],
     *,
     status: int = 200,
@@ -193,7 +193,7 @@ def _page(
     return render(request, TEMPLATE, context, status=status)
 
 
-def _context(request: HttpRequest, kind: Kind, selection: Selection, form: ParamsForm) -> dict[str, Any]:
+def _context(request: HttpRequest, kind: Kind, selection: Selection, form: JobForm) -> dict[str, Any]:
     user: Any = request.user
     context: dict[str, Any] = {
         "kind": kind,

@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from operations import selectors_jobs
-from operations.forms_jobs import ConfirmForm, RefuseForm
 from operations.job_outcomes import Outcome
 from operations.job_summary import (
     Progress,
@@ -28,12 +27,16 @@ from operations.job_summary import (
 from operations.kinds import KINDS
 from operations.models import BatchChunk, BatchJob, BatchLine, Operation
 from operations.services.jobs import rules
+from operations.services.jobs.forms import ConfirmForm, ReasonForm
 from operations.tables_jobs import job_badge, job_bar, value_badge
 from sims.models import RatePlan
 from staff.scopes import visible_accounts
 
 State = BatchJob.State
 MAX_CHUNKS = 200
+CONFIRM_IDS, REFUSE_IDS = "confirm_%s", "refuse_%s"
+"""For ids of their own: forms on one page ask for the same."""
+
 SINGLE_CALLS = (Operation.Kind.ADD_PLAN, Operation.Kind.SET_APN, Operation.Kind.SET_CUSTOM_FIELDS)
 """Kinds that have no batch call at the carrier, so no chunks."""
 
@@ -139,11 +142,13 @@ def _planned(job: BatchJob, user: Any, forms: dict[str, Any]) -> dict[str, Any]:
     if job.state == State.PLANNED:
         why_not = rules.why_not_confirm(job, user)
         context["why_not_confirm"] = why_not
-        context["confirm_form"] = forms.get("confirm_form") or (None if why_not else ConfirmForm(job=job))
+        context["confirm_form"] = forms.get("confirm_form") or (
+            None if why_not else ConfirmForm(job=job, auto_id=CONFIRM_IDS)
+        )
     if job.state == State.AWAITING_APPROVAL:
         why_not = rules.why_not_decide(job, user)
         context["why_not_decide"] = why_not
-        context["refuse_form"] = forms.get("refuse_form") or (None if why_not else RefuseForm())
+        context["refuse_form"] = forms.get("refuse_form") or (None if why_not else ReasonForm(auto_id=REFUSE_IDS))
     return context
 
 
