@@ -81,15 +81,21 @@ def _decode(data: bytes) -> str:
     encodings: tuple[str, ...] = ("utf-8-sig", "cp1252")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ("utf-16",)
+    elif b"\0" in data:
+        raise Unreadable(_no_text())
     for encoding in encodings:
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
         if _CONTROLS.search(text):
-            raise Unreadable(_("This is not a text file. Please upload a CSV, TXT or XLSX file."))
+            raise Unreadable(_no_text())
         return text
     raise Unreadable(_("The characters of this file can't be read. Please save it as CSV in the encoding UTF-8."))
+
+
+def _no_text() -> str:
+    return _("This is not a text file. Please upload a CSV, TXT or XLSX file.")
 
 
 def _numbered(lines: Iterable[Line]) -> list[Line]:

@@ -14,7 +14,7 @@ _OTHER = (14, 15, 16)
 LONGEST_SUFFIX = 7
 """Digits at the end of a giccid that a range may give anew: ten million numbers."""
 _SHARED = 6
-"""First digits that the two ends of a range written with a dash have in common at least."""
+"""First digits that two whole numbers have in common at least, to be the ends of a range."""
 _FULL = range(14, 21)
 
 
@@ -90,7 +90,7 @@ def _range(first: Number, until: str, end: int, *, sure: bool) -> Range | None:
         check_digit = len(until) == 1 and length < LONGEST and not sure
         joined = first.digits + until if check_digit else ""
         return Range(first.digits, first.digits[: length - len(until)] + until, first.start, end, joined)
-    if len(until) == length and (sure or first.digits[:_SHARED] == until[:_SHARED]):
+    if len(until) == length and first.digits[:_SHARED] == until[:_SHARED]:
         return Range(first.digits, until, first.start, end)
     return None
 

@@ -12,6 +12,9 @@ TEXT_LIMIT = 200
 LONGEST = 20
 """Digits of the longest identifier."""
 
+KEPT = 15
+"""Digits that a spreadsheet keeps of a number; what it shows after them means nothing."""
+
 
 class IdentifiersRefused(Exception):
     """Base: nothing of the choice is taken. ``str()`` is a sentence for the person who made it."""
@@ -98,3 +101,8 @@ def luhn_fits(digits: str) -> bool:
             value = value * 2 - 9 if value > 4 else value * 2
         total += value
     return total % 10 == 0
+
+
+def looks_rounded(digits: str) -> bool:
+    """Whether a spreadsheet may have made this of another number: zeros at the end, or exactly a binary float."""
+    return len(digits) in (18, 19, 20) and (not digits[KEPT:].strip("0") or int(float(digits)) == int(digits))

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from operations.identifiers.lines import LONGEST, Line, luhn_fits
+from operations.identifiers.lines import KEPT, LONGEST, Line, looks_rounded, luhn_fits
 
 FIELDS = ("giccid", "imsi", "msisdn", "imei")
-_KEPT = 15
-"""Digits that a spreadsheet keeps of a number."""
 
 LOST_CHECK_DIGIT = _("The missing check digit was added.")
 WRONG_CHECK_DIGIT = _("The check digit was wrong.")
@@ -50,8 +48,8 @@ def probes(line: Line) -> list[Probe]:
         return list(_cut_off(line.digits, line.length))
     digits = line.digits
     found = [*_giccids(digits), *_imeis(digits), *_zeros(digits)]
-    if len(digits) in (18, 19, 20) and _looks_rounded(digits):
-        found += _cut_off(digits[:_KEPT], len(digits))
+    if looks_rounded(digits):
+        found += _cut_off(digits[:KEPT], len(digits))
     return list(dict.fromkeys(found))
 
 
@@ -114,19 +112,18 @@ def _zeros(digits: str) -> Iterator[Probe]:
                         yield _exactly(field, longer, LOST_ZEROS)
 
 
-def _looks_rounded(digits: str) -> bool:
-    """Whether a spreadsheet may have made this of another number: zeros at the end, or exactly a binary float."""
-    return not digits[_KEPT:].strip("0") or int(float(digits)) == int(digits)
-
-
 def _cut_off(start: str, length: int) -> Iterator[Probe]:
-    """Numbers that are shown as ``start`` when cut off after so many digits, and those when rounded there."""
-    places = length - len(start)
-    unit = 10**places
-    low = int(start) * unit - (unit // 2 if start.strip("0") else 0)
-    high = int(start) * unit + unit - 1
+    """Numbers that are shown as ``start`` when cut off after so many digits, and those when rounded there.
+
+    A tenth of a unit more on each side: a binary float is not quite the number that was typed.
+    """
+    unit = 10 ** (length - len(start))
+    low = int(start) * unit - unit * 6 // 10
+    high = int(start) * unit + unit * 11 // 10
     if len(str(low)) < length:
         low = 10 ** (length - 1)
+    if len(str(high)) > length:
+        high = 10**length - 1
     for field in FIELDS:
         if (field == "giccid") == (length > 16):
             yield Probe(field, str(low), str(high), length, CUT_OFF, wide=True)

@@ -28,8 +28,10 @@ def rows_of_text(text: str, *, tables_only: bool = False) -> Iterator[Row] | Non
     """Rows of a CSV file. With ``tables_only``, ``None`` for a text that has no columns."""
     rows = _first_rows(text)
     delimiter = None if single_column(text) else _delimiter(rows)
+    if tables_only and (delimiter is None or not _has_identifiers(rows, delimiter)):
+        return None
     if delimiter is None:
-        return None if tables_only else _plain_rows(text)
+        return _plain_rows(text)
     return _csv_rows(text, delimiter)
 
 
@@ -48,6 +50,12 @@ def _delimiter(rows: list[str]) -> str | None:
         if times and agreeing * 3 >= len(rows) * 2 and (best is None or agreeing > best[0]):
             best = (agreeing, delimiter)
     return best[1] if best else None
+
+
+def _has_identifiers(rows: list[str], delimiter: str) -> bool:
+    """Whether half of the rows have a cell that is an identifier alone, as those of a letter with commas have not."""
+    holding = sum(any(is_identifier_like(cell.strip("\"' ")) for cell in row.split(delimiter)) for row in rows)
+    return holding * 2 >= len(rows)
 
 
 def _outside_quotes(row: str, delimiter: str) -> int:

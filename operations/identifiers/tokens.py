@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from operations.identifiers.characters import BREAK, RANGE, plain, without_noise
 from operations.identifiers.groups import Group, Number, Range, numbers_of
-from operations.identifiers.lines import LONGEST, TEXT_LIMIT, Line, check_number
+from operations.identifiers.lines import KEPT, LONGEST, TEXT_LIMIT, Line, check_number
 
 SHORTEST = 8
 """Digits of a number on a line that has nothing else."""
@@ -46,6 +46,8 @@ _RUN = re.compile(
     re.ASCII,
 )
 _GROUP = re.compile(rf"([ -]?)[ (]*({RANGE}?)[ ]?(\d+)", re.ASCII)
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_NAMES = frozenset({"giccid", "iccid", "imsi", "msisdn", "imei", "sim", "sims", "imeisv"})
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -56,14 +58,14 @@ def read_text(text: str) -> list[Line]:
     :class:`~operations.identifiers.lines.TooMany`.
     """
     found: list[Line] = []
-    for row in plain(text).splitlines():
-        row = row.strip()
+    for raw in plain(text).splitlines():
+        row = raw.strip()
         if not row:
             continue
         lines = list(_lines_of(row))
-        text = row if len(lines) == 1 and len(row) <= _SHOWN_WHOLE else None
+        given = row if len(lines) == 1 and len(row) <= _SHOWN_WHOLE else None
         for line in lines:
-            found.append(line.numbered(len(found) + 1, text))
+            found.append(line.numbered(len(found) + 1, given))
         check_number(len(found))
     return found
 
@@ -101,9 +103,9 @@ def cut_off(significant: str, exponent: int, text: str) -> Line | None:
     length = exponent + 1
     if length not in _CUT_OFF or not significant.strip("0"):
         return None
-    if len(significant) >= length and not significant[length:].strip("0"):
+    if length <= min(KEPT, len(significant)) and not significant[length:].strip("0"):
         return Line(0, text, digits=significant[:length], repairs=(_written_out(),))
-    return Line(0, text, digits=significant[:length], length=length)
+    return Line(0, text, digits=significant[: min(length, KEPT)], length=length)
 
 
 def _written_out() -> str:
@@ -135,8 +137,8 @@ def _lines_of(row: str) -> Iterator[Line]:
 
 
 def _has_words(row: str) -> bool:
-    """Two words or more of three letters and more; a label before a number is not running text."""
-    return len(re.findall(r"[^\W\d_]{3,}", row)) > 1
+    """Whether it is running text: a word of three letters and more that is not the name of an identifier."""
+    return any(word.lower() not in _NAMES for word in _WORD.findall(row))
 
 
 def _take_scientific(row: str, taken: list[tuple[int, list[Line]]]) -> str:
@@ -196,7 +198,8 @@ def _separator(match: re.Match[str]) -> str:
 
 
 def _line_of(number: Number, text: str, repairs: tuple[str, ...]) -> Line:
-    if len(number.digits) > LONGEST + 1:
+    # One digit too many, and leading zeros, can be put right.
+    if len(number.digits.lstrip("0")) > LONGEST + 1:
         return Line(0, text, problem=_too_long(len(number.digits)))
     return Line(0, text, digits=number.digits, repairs=repairs)
 
