@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from operations.forms import OperationForm
+    from django.forms import BaseForm
+
     from operations.models import Operation
 
 
@@ -20,7 +21,7 @@ class NotAllowed(OperationRefused):
 class Invalid(OperationRefused):
     """What was given can't be used (422). ``form`` is the bound form that holds the errors by field."""
 
-    def __init__(self, form: OperationForm) -> None:
+    def __init__(self, form: BaseForm) -> None:
         self.form = form
         super().__init__(" ".join(str(message) for messages in form.errors.values() for message in messages))
 
@@ -39,3 +40,7 @@ class Conflict(OperationRefused):
     def __init__(self, sentence: str, operation: Operation | None = None) -> None:
         self.operation = operation
         super().__init__(sentence)
+
+
+class PlanChanged(Conflict):
+    """A plan that had become old was checked again and is not what the person saw (409)."""

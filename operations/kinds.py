@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -15,6 +16,7 @@ from operations.readings import Reading, Verdict, logged_since_sent, read_log, s
 from sims.models import RatePlan, Sim, TimelineEvent
 from smarthub import SmartHub, contract
 from smarthub.contract import ChangeType, Effective, SimStatus
+from staff.models import User
 
 PURCHASE_LOG_MARGIN = timedelta(minutes=10)
 """How far before a purchase its change log is counted; more than the carrier's clock may differ from ours."""
@@ -36,6 +38,8 @@ class Kind:
 
     name: ClassVar[Operation.Kind]
     permission: ClassVar[str] = "operations.change_sim_settings"
+    ask_permission: ClassVar[str] = ""
+    """Who has this one alone may ask for it, and a second person approves; empty: nobody."""
     form: ClassVar[type[forms.OperationForm]] = forms.OperationForm
     icon: ClassVar[str]
     is_final: ClassVar[bool] = False
@@ -48,6 +52,14 @@ class Kind:
     def label(self) -> str:
         """The action's name, as on its button."""
         return str(self.name.label)
+
+    def may_ask(self, user: User | AnonymousUser) -> bool:
+        """Whether the user's role reaches as far as asking for it."""
+        return user.has_perm(self.permission) or bool(self.ask_permission and user.has_perm(self.ask_permission))
+
+    def only_asks(self, user: User | AnonymousUser) -> bool:
+        """Whether what the user asks for waits for a second person's approval."""
+        return self.may_ask(user) and not user.has_perm(self.permission)
 
     def refusal(self, sim: Sim) -> str:
         """Why the SIM's state does not allow it, as a sentence; empty when it does."""
@@ -166,6 +178,7 @@ class Suspend(ChangeState):
 class Retire(ChangeState):
     name = Operation.Kind.RETIRE
     permission = "operations.retire_sim"
+    ask_permission = "operations.change_sim_state"
     form = forms.RetireForm
     icon = "archive"
     is_final = True

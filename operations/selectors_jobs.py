@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from operations.models import BatchJob, Operation
+from operations import selectors
+from operations.kinds import KINDS
+from operations.models import BatchAccount, BatchJob, Operation
 from staff.models import User
+from staff.scopes import visible_accounts
+
+_BATCH_KINDS = (Operation.Kind.ACTIVATE, Operation.Kind.SUSPEND, Operation.Kind.RETIRE, Operation.Kind.CHANGE_PLAN)
+
+_CALLS_A_CHUNK = 6
+"""One that submits, some that ask for the result."""
+_SIMS_A_READING = 100
+_CALLS_A_SIM = 2
+"""One that sends, one that reads back."""
+_CALLS_A_PURCHASE = 5
+"""Before a purchase, SIM and change log are read, so that one more is certainly ours."""
 
 
 @dataclass(frozen=True)
@@ -20,25 +35,60 @@ class ApprovalQueue:
 
 
 def list_jobs(user: User | AnonymousUser) -> QuerySet[BatchJob]:
-    """Jobs all of whose accounts ``user`` may see, in no order; their actors come with them."""
-    raise NotImplementedError
+    """Jobs all of whose accounts ``user`` may see, in no order; their actors come with them.
+
+    One that found no SIM at all (or none yet) is seen by its maker and by who sees all accounts.
+    """
+    jobs = BatchJob.objects.select_related("actor", "decided_by", "parent")
+    accounts = visible_accounts(user)
+    if accounts is None:
+        return jobs
+    of_job = BatchAccount.objects.filter(job=OuterRef("pk"))
+    hidden = of_job.exclude(account_name__in=sorted(accounts))
+    return jobs.filter(~Exists(hidden), Q(Exists(of_job)) | Q(actor=user.pk))
 
 
 def get_job(user: User | AnonymousUser, pk: int) -> BatchJob:
     """One of them. Raises :class:`BatchJob.DoesNotExist` for what is not there or not for this user."""
-    raise NotImplementedError
+    return list_jobs(user).get(pk=pk)
 
 
 def approval_queue(user: User | AnonymousUser) -> ApprovalQueue:
     """Jobs and single operations that wait and that ``user`` may decide; never the user's own."""
-    raise NotImplementedError
+    jobs, operations = list_jobs(user), selectors.list_operations(user)
+    kinds = [name for name, kind in KINDS.items() if user.has_perm(kind.permission)]
+    if not user.has_perm("operations.approve_operation") or not kinds:
+        return ApprovalQueue(jobs.none(), operations.none())
+    return ApprovalQueue(
+        jobs.filter(state=BatchJob.State.AWAITING_APPROVAL, kind__in=kinds)
+        .exclude(actor=user.pk)
+        .order_by("confirmed_at", "pk"),
+        operations.filter(state=Operation.State.AWAITING_APPROVAL, kind__in=kinds)
+        .exclude(actor=user.pk)
+        .order_by("created_at", "pk"),
+    )
 
 
 def approval_count(user: User | AnonymousUser) -> int:
     """How many these are: two small counts, none for who may not approve."""
-    raise NotImplementedError
+    if not user.has_perm("operations.approve_operation"):
+        return 0
+    queue = approval_queue(user)
+    return queue.jobs.order_by().count() + queue.operations.order_by().count()
 
 
 def expected_seconds(job: BatchJob) -> float | None:
-    """How long the plan will take by the call budget; ``None`` without a limit of calls."""
-    raise NotImplementedError
+    """How long the plan will take at least, by the call budget; ``None`` without a limit of calls.
+
+    The carrier's own time for a batch job is not known beforehand.
+    """
+    rate = settings.CONFIG["SMARTHUB_RATE"]
+    return calls_of(job) / rate if rate else None
+
+
+def calls_of(job: BatchJob) -> int:
+    """How many calls the eligible SIMs of the plan take, about."""
+    if job.kind in _BATCH_KINDS:
+        chunks = math.ceil(job.eligible / settings.CONFIG["BATCH_CHUNK_SIZE"])
+        return chunks * _CALLS_A_CHUNK + math.ceil(job.eligible / _SIMS_A_READING)
+    return job.eligible * (_CALLS_A_PURCHASE if job.kind == Operation.Kind.ADD_PLAN else _CALLS_A_SIM)

@@ -38,6 +38,7 @@ def request_operation(
 ) -> Operation:
     """Store a change of ``sim`` that a worker will send, and answer its row.
 
+    Where the actor's role only reaches as far as asking for it, it is ``awaiting_approval`` first.
     ``params`` are the fields of the kind's form (see ``operations.forms``), ``confirm`` for ``retire`` among them.
     The same ``nonce`` with the same wish answers the row that is there. Raises :class:`NotAllowed`,
     :class:`Invalid` or :class:`Conflict`, and :class:`Sim.DoesNotExist` for a SIM outside of the actor's accounts;
@@ -45,7 +46,8 @@ def request_operation(
     """
     sim = selectors.visible_sim(actor, sim.giccid)
     entry = KINDS[kind]
-    check_permission(actor, entry)
+    if not entry.may_ask(actor):
+        check_permission(actor, entry)
     nonce = nonce if nonce and _NONCE.match(nonce) else None
     earlier = _sent_before(nonce, sim, entry, actor, params)
     if earlier is not None:
@@ -134,10 +136,14 @@ def open_sentence(other: Operation) -> str:
 
 def _store(kind: Kind, sim: Sim, actor: User, form: OperationForm, nonce: str | None) -> Operation:
     now = timezone.now()
+    waits = kind.only_asks(actor)
+    name = "APPROVAL_LAPSES_AFTER" if waits else "OPERATION_EXPIRES_AFTER"
+    expires = now + timedelta(seconds=settings.CONFIG[name])
     with transaction.atomic():
         operation = Operation.objects.create(
             sim=sim,
             kind=kind.name,
+            state=Operation.State.AWAITING_APPROVAL if waits else Operation.State.QUEUED,
             params=form.params(),
             actor=actor,
             reason=form.cleaned_data["reason"],
@@ -146,8 +152,9 @@ def _store(kind: Kind, sim: Sim, actor: User, form: OperationForm, nonce: str | 
             request_id=current_request().request_id,
             before=kind.before(sim),
             created_at=now,
-            next_attempt_at=now,
-            expires_at=now + timedelta(seconds=settings.CONFIG["OPERATION_EXPIRES_AFTER"]),
+            # What nobody approves is looked at once more, when it lapses.
+            next_attempt_at=expires if waits else now,
+            expires_at=expires,
         )
         audit.record(
             action="operation.requested",
@@ -155,9 +162,15 @@ def _store(kind: Kind, sim: Sim, actor: User, form: OperationForm, nonce: str | 
             target=operation,
             account_name=sim.account_id,
             before=operation.before,
-            after={"kind": operation.kind, "giccid": sim.giccid, "params": operation.params},
+            after={
+                "kind": operation.kind,
+                "giccid": sim.giccid,
+                "params": operation.params,
+                "state": operation.state,
+            },
             reason=operation.reason,
             ticket=operation.ticket,
         )
-        enqueue_on_commit(tasks.run_operation, operation.pk)
+        if not waits:
+            enqueue_on_commit(tasks.run_operation, operation.pk)
     return operation

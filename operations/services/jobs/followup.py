@@ -1,14 +1,29 @@
-"""After a job has ended: a plan of its failed SIMs, or the plan that takes it back."""
+"""After a job has ended: a plan of its failed SIMs, or the plan that takes it back. Plans like any other."""
 
 from __future__ import annotations
 
-from operations.models import BatchJob
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from operations import selectors_jobs
+from operations.errors import Conflict
+from operations.models import BatchJob, Operation
+from operations.services.jobs import rules
+from operations.services.jobs.choose import RETRIED, Unusable
+from operations.services.jobs.inverse import INVERSE_KIND
+from operations.services.jobs.plan import store_job
 from staff.models import User
 
 
 def retry_failed(job: BatchJob, actor: User) -> BatchJob:
     """A new plan (``parent`` is ``job``) of only those that failed or expired. ``NotAllowed``, ``Conflict``."""
-    raise NotImplementedError
+    job = selectors_jobs.get_job(actor, job.pk)
+    rules.require(rules.retrying, job, actor)
+    number = Operation.objects.filter(job=job, state__in=RETRIED).count()
+    if not number:
+        raise Conflict(_("Nothing of this job failed; what was cancelled was not tried."))
+    return _follow(job, actor, BatchJob.Source.RETRY, kind=job.kind, params=job.params, number=number)
 
 
 def undo(job: BatchJob, actor: User) -> BatchJob:
@@ -16,4 +31,15 @@ def undo(job: BatchJob, actor: User) -> BatchJob:
 
     SIMs that were changed since are refused lines of it (``changed_since``).
     """
-    raise NotImplementedError
+    job = selectors_jobs.get_job(actor, job.pk)
+    rules.require(rules.undoing, job, actor)
+    kind = INVERSE_KIND[job.kind]
+    return _follow(job, actor, BatchJob.Source.UNDO, kind=kind, params={}, number=job.succeeded)
+
+
+def _follow(job: BatchJob, actor: User, source: str, *, kind: str, params: dict[str, Any], number: int) -> BatchJob:
+    follower = BatchJob(kind=kind, params=params, source=source, parent=job, actor=actor)
+    try:
+        return store_job(follower, number)
+    except Unusable as error:
+        raise Conflict(str(error)) from error
