@@ -143,7 +143,7 @@ def _make(request: HttpRequest, kind: Kind, selection: Selection) -> HttpRespons
     except NotAllowed as error:
         raise PermissionDenied(str(error)) from error
     except Invalid as error:
-        problems = _take_errors(form, error)
+        problems = _take_errors(form, error, source)
         return _page(request, kind, selection, form, problems, status=422)
     except Conflict as error:
         return _page(request, kind, selection, form, [str(error)], status=409)
@@ -168,11 +168,12 @@ def _problems(selection: Selection) -> list[str]:
     return []
 
 
-def _take_errors(form: JobForm, error: Invalid) -> list[str]:
-    """Errors of parameters to their fields; the others as sentences."""
+def _take_errors(form: JobForm, error: Invalid, source: str) -> list[str]:
+    """Errors to the fields that the page shows; the others as sentences."""
+    typed = source in (BatchJob.Source.TEXT, BatchJob.Source.FILE)
     others = []
     for field, texts in error.errors.items():
-        if field in form.fields:
+        if field in form.fields and (typed or field not in ("identifiers", "file")):
             form.add_error(field, texts)
         else:
             others += texts
