@@ -34,12 +34,16 @@ def config() -> Any:
 def carrier_sims(simulator: Any, plans: Callable[[str], None]) -> Callable[..., list[Sim]]:
     """``carrier_sims(kind, count)``: that many SIMs of the carrier, in the mirror, whose state allows that kind."""
 
-    def pick(kind: str = "suspend", count: int = 6, *, account: str = "example_account", first: int = 0) -> list[Sim]:
+    def pick(
+        kind: str = "suspend", count: int = 6, *, account: str | None = "example_account", first: int = 0
+    ) -> list[Sim]:
         status = {"activate": "DEACTIVATED", "retire": "DEACTIVATED"}.get(kind, "ACTIVATED")
         giccids = [simulator.pick(status=status, account=account, n=n) for n in range(first, first + count)]
         read_sims(giccids, lane=Lane.AGENT, source=Source.PAGE)
-        plans(account)
-        return list(Sim.objects.filter(giccid__in=giccids).order_by("giccid"))
+        sims = list(Sim.objects.filter(giccid__in=giccids).order_by("giccid"))
+        for name in {sim.account_id for sim in sims}:
+            plans(name)
+        return sims
 
     return pick
 

@@ -75,10 +75,11 @@ def operations_of(chunk: BatchChunk, states: Sequence[str]) -> QuerySet[Operatio
     return rows.only(*columns, *_SIM_COLUMNS).order_by("sim__giccid")
 
 
-def make_chunks(job: BatchJob) -> int:
+def make_chunks(job: BatchJob, *, rest: bool = True) -> int:
     """Put the job's queued operations that are in no chunk yet into chunks of equal parameters; answers how many.
 
-    One short transaction for each chunk: killed in between, the next call goes on with the rest.
+    Without ``rest`` only full chunks are made, because more operations are to come. One short transaction for each
+    chunk: killed in between, the next call goes on with the rest.
     """
     size = max(1, settings.CONFIG["BATCH_CHUNK_SIZE"])
     groups: dict[str, list[int]] = defaultdict(list)
@@ -88,8 +89,8 @@ def make_chunks(job: BatchJob) -> int:
         groups[key].append(pk)
         if len(groups[key]) == size:
             made += _make_chunk(job, groups.pop(key))
-    for rest in groups.values():
-        made += _make_chunk(job, rest)
+    for pks in groups.values() if rest else ():
+        made += _make_chunk(job, pks)
     return made
 
 

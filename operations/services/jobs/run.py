@@ -121,32 +121,31 @@ def _keep_job(job: BatchJob) -> bool:
 
 
 def _run(job: BatchJob) -> None:
-    while job.cancelled_at is not None:
-        if confirm.cancel_unsent(job.pk, most=HOLD_AT_ONCE):
+    while job.cancelled_at is not None and not confirm.cancel_unsent(job.pk, most=HOLD_AT_ONCE):
+        if not _keep_job(job):
+            return
+    while job.state == JobState.RUNNING and job.cancelled_at is None:
+        # What is held goes on its way while the rest of a large job is still being held.
+        held = job.held_at is not None or confirm.hold_sims(job.pk, most=HOLD_AT_ONCE)
+        if not _keep_job(job):
+            return
+        _send_some(job, all_held=held)
+        if held:
             break
-        if not _keep_job(job):
-            return
-    while job.cancelled_at is None and job.held_at is None and job.state == JobState.RUNNING:
-        done = confirm.hold_sims(job.pk, most=HOLD_AT_ONCE)
-        if not _keep_job(job):
-            return
-        if job.kind in BATCH_KINDS and done:
-            make_chunks(job)
-        elif job.kind not in BATCH_KINDS:
-            feed.feed(job)
         job.refresh_from_db(fields=["state", "held_at", "cancelled_at"])
-        if done:
-            break
-    if job.state == JobState.RUNNING and job.cancelled_at is None:
-        if job.kind in BATCH_KINDS:
-            make_chunks(job)
-            for chunk_id in release_chunks(job):
-                enqueue(job_tasks.step_chunk, chunk_id)
-        else:
-            feed.feed(job)
+    job.refresh_from_db(fields=["state", "held_at", "cancelled_at"])
     recount(job)
     if not end_if_over(job):
         _look_later(job)
+
+
+def _send_some(job: BatchJob, *, all_held: bool) -> None:
+    if job.kind not in BATCH_KINDS:
+        feed.feed(job)
+        return
+    make_chunks(job, rest=all_held)
+    for chunk_id in release_chunks(job):
+        enqueue(job_tasks.step_chunk, chunk_id)
 
 
 def _look_later(job: BatchJob) -> None:
