@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from operations.views import detail, dialogs, jobs, jobs_actions, jobs_approvals, jobs_download, jobs_new
+from operations.views import deciding, detail, dialogs, jobs, jobs_actions, jobs_approvals, jobs_download, jobs_new
 from operations.views.list import OperationList
 
 app_name = "operations"
@@ -12,6 +12,9 @@ urlpatterns = [
     path("operations/<int:pk>/", detail.detail, name="detail"),
     path("operations/<int:pk>/badge/", detail.badge, name="badge"),
     path("operations/<int:pk>/settle/", detail.settle, name="settle"),
+    path("operations/<int:pk>/approve/", deciding.approve, name="approve"),
+    path("operations/<int:pk>/refuse/", deciding.refuse, name="refuse"),
+    path("operations/<int:pk>/cancel/", deciding.cancel, name="cancel"),
     path("sims/<str:giccid>/operations/", dialogs.create, name="create"),
     path("sims/<str:giccid>/operations/now/", dialogs.of_sim, name="of_sim"),
     path("sims/<str:giccid>/operations/<str:kind>/", dialogs.dialog, name="dialog"),

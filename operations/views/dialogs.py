@@ -28,13 +28,15 @@ TEMPLATE = "operations/dialog.html"
 
 
 def _form_context(
-    request: HttpRequest, kind: Kind, sim: Sim, form: OperationForm | None, *, nonce: str = "", conflict: str = ""
+    request: HttpRequest, kind: Kind, sim: Sim, form: forms.BaseForm | None, *, nonce: str = "", conflict: str = ""
 ) -> dict[str, Any]:
+    only_asks = kind.only_asks(request.user)
     context: dict[str, Any] = {
         "sim": sim,
         "kind": kind,
         "form": form,
-        "sentences": kind.what_happens(sim),
+        "sentences": [*kind.what_happens(sim), *([_("A supervisor approves it first.")] if only_asks else [])],
+        "send_label": _("Ask for approval") if only_asks else kind.label,
         "nonce": nonce or str(uuid.uuid4()),
         "conflict": conflict,
     }
@@ -64,7 +66,7 @@ def dialog(request: HttpRequest, giccid: str, kind: str) -> HttpResponse:
     if kind not in KINDS:
         raise Http404
     entry = KINDS[kind]
-    if not request.user.has_perm(entry.permission):
+    if not entry.may_ask(request.user):
         raise PermissionDenied
     sentence = why_not(request, entry, sim, sim_operations(request, sim).under_way)
     if sentence:
@@ -93,7 +95,7 @@ def _matching_plans(request: HttpRequest, form: OperationForm, context: dict[str
 def create(request: HttpRequest, giccid: str) -> HttpResponse:
     """Store a change: 303 to its page (for htmx the SIM page's live parts); 422, 409, 403 or 404 when it can't be."""
     sim = sim_or_404(request, giccid)
-    if not any(request.user.has_perm(kind.permission) for kind in KINDS.values()):
+    if not any(kind.may_ask(request.user) for kind in KINDS.values()):
         raise PermissionDenied
     kind = KINDS.get(request.POST.get("kind", ""))
     if kind is None:
@@ -122,7 +124,9 @@ def create(request: HttpRequest, giccid: str) -> HttpResponse:
         context["other"] = error.operation
         return render_fragment(request, TEMPLATE, "dialog", context, status=409)
     if not wants_fragment(request):
-        messages.success(request, _("“%(action)s” is on its way to the carrier.") % {"action": kind.label})
+        waits = operation.state == Operation.State.AWAITING_APPROVAL
+        said = _("“%(action)s” waits for approval.") if waits else _("“%(action)s” is on its way to the carrier.")
+        messages.success(request, said % {"action": kind.label})
         response = redirect("operations:detail", operation.pk)
         response.status_code = 303
         return response

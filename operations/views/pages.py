@@ -78,7 +78,7 @@ def sim_operations(request: HttpRequest, sim: Sim) -> SimOperations:
 
 def why_not(request: HttpRequest, kind: Kind, sim: Sim, under_way: Operation | None) -> str:
     """Why this user can't do this now; empty when she can."""
-    if not request.user.has_perm(kind.permission):
+    if not kind.may_ask(request.user):
         return _("Your role does not allow this.")
     if under_way is not None:
         return open_sentence(under_way)
