@@ -33,7 +33,7 @@ def giccids_of(job):
 
 @pytest.fixture
 def sims(make_sim):
-    return [make_sim(giccid=f"89860199000002{n:06d}", custom1="Hall 7") for n in range(3)]
+    return [make_sim(giccid=f"89860199000002{n:06d}", custom1="Hall 7") for n in (11, 12, 13)]
 
 
 def test_pasted_identifiers_become_a_plan(agent, sims, login):
@@ -93,10 +93,10 @@ def test_a_filter_by_plan_and_the_plan_to_change_to_do_not_mix(agent, make_sim, 
         {},
         {"kind": "suspend"},
         {"kind": "explode", "identifiers": "8986"},
-        {"kind": "change_plan", "identifiers": "89860199000002000000", "plan": "NOT-THERE"},
-        {"kind": "set_apn", "identifiers": "89860199000002000000"},
-        {"kind": "set_custom_fields", "identifiers": "89860199000002000000"},
-        {"kind": "suspend", "identifiers": "89860199000002000000", "giccids": "89860199000002000001"},
+        {"kind": "change_plan", "identifiers": "89860199000002000011", "plan": "NOT-THERE"},
+        {"kind": "set_apn", "identifiers": "89860199000002000011"},
+        {"kind": "set_custom_fields", "identifiers": "89860199000002000011"},
+        {"kind": "suspend", "identifiers": "89860199000002000011", "giccids": "89860199000002000012"},
     ],
 )
 def test_what_can_not_be_used_is_a_page_that_says_so(wrong, agent, sims, login):
