@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.fleet import _sims, _write, giccid
 from benchmarks.stage import machine, peak_memory, save, stage
 
 
@@ -34,6 +33,7 @@ def measure(fleet: int, lines: int) -> dict[str, dict[str, Any]]:
     """Seconds for reading and for looking up, of each kind of choice."""
     from django.db import connection
 
+    from benchmarks.fleet import _sims, _write
     from sims.models import Account, RatePlan, SharePool, Sim
     from staff.models import User
 
@@ -51,6 +51,8 @@ def measure(fleet: int, lines: int) -> dict[str, dict[str, Any]]:
 
 def choices(fleet: int) -> dict[str, Callable[[int], str]]:
     """What is measured, by name: a text of so many lines."""
+    from benchmarks.fleet import giccid
+
     chance = random.Random(2)
 
     def each(write: Callable[[int], str]) -> Callable[[int], str]:

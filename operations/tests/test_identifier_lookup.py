@@ -111,11 +111,10 @@ def test_a_column_kept_as_numbers_is_not_taken_for_the_sim_that_all_its_rows_now
 
 
 def test_a_float_on_the_other_side_of_a_boundary_still_offers_the_right_sim(make_sim, agent):
-    right = make_sim(giccid="89860119070000100005")
-    make_sim(giccid="89860119070000099990")
-    rounded = str(int(float(right.giccid)))
-    assert rounded < "89860119070000100000"
-    assert right.giccid in one(rounded, agent).candidates
+    boundary = next(n for n in range(898601190700000, 898601190700900) if int(float(n * 10**5 + 5)) < n * 10**5)
+    right = make_sim(giccid=str(boundary * 10**5 + 5))
+    make_sim(giccid=str(boundary * 10**5 - 10))
+    assert right.giccid in one(str(int(float(right.giccid))), agent).candidates
 
 
 def test_a_rounded_up_number_counts_as_cut_off(make_sim, agent):
