@@ -209,7 +209,8 @@ STORAGES = {
 # Outside of production the files are served from where they lie: no collecting at the start, no stale copy.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = MODE != "production"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+# 100,000 pasted identifiers with some text around them.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 DJANGO_TABLES2_TEMPLATE = "components/table.html"
 
 CELERY_BROKER_URL = _BROKER_URL if REDIS_URL.startswith("unix://") else REDIS_URL

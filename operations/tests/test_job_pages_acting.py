@@ -288,3 +288,18 @@ def test_an_ambiguous_line_is_chosen(agent, sims, login):
     assert giccids_of(job) == [sims[0].giccid, sims[2].giccid]
     for number in ("1", "99", "x", ""):
         assert client.post(f"/jobs/{job.pk}/choose/", {"line": number, "giccid": "1"}).status_code == 404
+
+
+def test_more_lines_than_a_job_takes_are_refused_with_a_sentence(agent, config, login):
+    config(BATCH_MAX_LINES=1000)
+    text = "\r\n".join(f"8986019900{n:010d}" for n in range(1, 1002))
+    response = login(agent).post("/jobs/new/", {"kind": "suspend", "identifiers": text})
+    assert response.status_code == 422
+    assert re.search(r'role="alert">.*1,?00[01]', text_of(response), re.S)
+    assert not BatchJob.objects.exists()
+
+
+def test_a_paste_as_large_as_a_job_takes_reaches_the_portal(agent, config, login):
+    config(BATCH_MAX_LINES=10)
+    text = "\r\n".join(f"8986 0199 00{n:010d}" for n in range(1, 100_001))
+    assert login(agent).post("/jobs/new/", {"kind": "suspend", "identifiers": text}).status_code == 422

@@ -8,7 +8,6 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -40,6 +39,7 @@ CONFIRM_IDS, REFUSE_IDS = "confirm_%s", "refuse_%s"
 SINGLE_CALLS = (Operation.Kind.ADD_PLAN, Operation.Kind.SET_APN, Operation.Kind.SET_CUSTOM_FIELDS)
 """Kinds that have no batch call at the carrier, so no chunks."""
 
+_LEGEND = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.UNKNOWN, Outcome.PENDING, Outcome.REFUSED)
 _BEFORE = (State.PLANNED, State.AWAITING_APPROVAL, State.SCHEDULED)
 
 
@@ -107,7 +107,6 @@ def job_context(request: HttpRequest, job: BatchJob, **forms: Any) -> dict[str, 
         "badge": job_badge(job.state),
         "is_batch": job.kind not in SINGLE_CALLS,
         "may_download": job.planned_at is not None,
-        "zone": timezone.get_current_timezone_name(),
     }
     if job.planned_at is None:
         return context
@@ -156,6 +155,7 @@ def _running(job: BatchJob) -> dict[str, Any]:
     progress = progress_of(job)
     return {
         "bar": job_bar(job),
+        "legend": [(value.value, value.label, getattr(job, value.value)) for value in _LEGEND],
         "progress": progress,
         "rate_text": _rate_text(progress.rate),
         "left_text": _left_text(job, progress),
