@@ -56,6 +56,7 @@ def begin(job: BatchJob, states: list[str], *, state: str = "running", **fields:
     lines = BatchLine.objects.filter(job=job, eligible=True).order_by("number")
     for line, of_operation in zip(lines, states, strict=True):
         failed = of_operation == Operation.State.FAILED
+        assert line.sim is not None
         line.operation = Operation.objects.create(
             sim=line.sim,
             kind=job.kind,
@@ -63,7 +64,7 @@ def begin(job: BatchJob, states: list[str], *, state: str = "running", **fields:
             state=of_operation,
             actor=job.actor,
             reason="the fleet moves",
-            before={"status": line.sim.status if line.sim else ""},
+            before={"status": line.sim.status},
             job=job,
             next_attempt_at=None,
             carrier_code="illegal_status" if failed else "",

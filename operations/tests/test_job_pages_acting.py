@@ -6,6 +6,7 @@ import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
 from operations.models import BatchJob, BatchLine, Operation
 from operations.tests.job_rows import add_line, begin, planned_job
@@ -23,12 +24,14 @@ def text_of(response):
 def job_of(response):
     """The job that a 303 leads to."""
     assert response.status_code == 303, text_of(response)
-    return BatchJob.objects.get(pk=re.fullmatch(r"/jobs/(\d+)/", response.headers["Location"])[1])
+    found = re.fullmatch(r"/jobs/(\d+)/", response.headers["Location"])
+    assert found is not None
+    return BatchJob.objects.get(pk=found[1])
 
 
 def giccids_of(job):
     lines = BatchLine.objects.filter(job=job, eligible=True).order_by("number")
-    return [line.sim.giccid for line in lines.select_related("sim")]
+    return list(lines.values_list("sim__giccid", flat=True))
 
 
 @pytest.fixture
@@ -121,7 +124,7 @@ def test_what_was_pasted_is_kept_when_something_else_is_wrong(agent, sims, login
 
 def test_one_form_sent_twice_is_one_job(agent, sims, login):
     client = login(agent)
-    nonce = re.search(r'name="nonce" value="([^"]+)"', text_of(client.get("/jobs/new/?kind=suspend")))[1]
+    [nonce] = re.findall(r'name="nonce" value="([^"]+)"', text_of(client.get("/jobs/new/?kind=suspend")))
     body = {"kind": "suspend", "identifiers": sims[0].giccid, "nonce": nonce}
     assert job_of(client.post("/jobs/new/", body)) == job_of(client.post("/jobs/new/", body))
 
@@ -178,13 +181,12 @@ def test_the_time_to_start_is_in_the_users_zone(make_user, make_sim, login):
     assert "CST" in text_of(client.get(f"/jobs/{job.pk}/"))
     past = client.post(f"/jobs/{job.pk}/confirm/", {**REASON, "scheduled_for": "2020-01-01T08:00"})
     assert past.status_code == 422
-    from django.utils import timezone
-
     year = timezone.now().year
     moment = f"{year}-12-31T08:30" if timezone.now().month < 12 else f"{year + 1}-03-31T08:30"
     job_of(client.post(f"/jobs/{job.pk}/confirm/", {**REASON, "scheduled_for": moment}))
     job.refresh_from_db()
     assert job.state == "scheduled"
+    assert job.scheduled_for is not None
     assert job.scheduled_for.isoformat().endswith("T00:30:00+00:00")
 
 
