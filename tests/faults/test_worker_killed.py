@@ -24,9 +24,9 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def worker(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A Celery worker for the agent's queue, in a session of its own; nothing of it is left afterwards."""
-    command = [sys.executable, "-m", "celery", "-A", "smarthub_portal", "worker", "-Q", "agent", "-P", "threads"]
+def worker(environment: dict[str, str], log: Path, *, queue: str = "agent") -> Iterator[subprocess.Popen[bytes]]:
+    """A Celery worker for one queue, in a session of its own; nothing of it is left afterwards."""
+    command = [sys.executable, "-m", "celery", "-A", "smarthub_portal", "worker", "-Q", queue, "-P", "threads"]
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*command, "-c", "2", "-l", "info", "--without-gossip", "--without-mingle"],
