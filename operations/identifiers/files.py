@@ -44,6 +44,8 @@ def read_file(name: str, file: IO[bytes]) -> list[Line]:
     text = _decode(_refuse_binary(data))
     if not text.strip():
         raise Unreadable(_("The file is empty."))
+    if "\n" not in text.strip() and (lines := read_text(text)):
+        return lines
     if name.lower().endswith((".txt", ".text", ".eml", ".md")) and not single_column(text):
         rows = rows_of_text(text, tables_only=True)
         if rows is None:

@@ -16,6 +16,7 @@ LONGEST_SUFFIX = 7
 _SHARED = 6
 """First digits that two whole numbers have in common at least, to be the ends of a range."""
 _FULL = range(14, 21)
+_MOST_GROUPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def _period(part: list[Group]) -> int:
     lengths = [len(group.digits) for group in part]
     if len(part) < 2 or max(lengths) >= STANDS_ALONE or sum(lengths) <= LONGEST:
         return 0
-    for size in range(2, len(lengths) // 2 + 1):
+    for size in range(2, min(_MOST_GROUPS, len(lengths) // 2) + 1):
         again, rest = divmod(len(lengths), size)
         if not rest and sum(lengths[:size]) in _FULL and lengths == lengths[:size] * again:
             return size

@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from operations.identifiers.characters import BREAK, RANGE, plain, without_noise
 from operations.identifiers.groups import Group, Number, Range, numbers_of
-from operations.identifiers.lines import KEPT, LONGEST, TEXT_LIMIT, Line, check_number
+from operations.identifiers.lines import (
+    KEPT,
+    LONGEST,
+    TEXT_LIMIT,
+    Line,
+    TooMany,
+    check_number,
+    line_limit,
+)
 
 SHORTEST = 8
 """Digits of a number on a line that has nothing else."""
@@ -28,6 +37,10 @@ _CUT_OFF = range(8, LONGEST + 1)
 
 _SHOWN_WHOLE = 50
 """Characters of a row with one identifier that is shown as it was given, with what stands around."""
+_LONGEST_CELL = 5_000
+"""Characters of a cell that is looked at; one that is to hold an identifier has fewer."""
+_GROUPS_OF_A_LINE = 5
+"""Groups of digits for each line that a job takes; more of them are no list of identifiers."""
 _ZEROS = "\x03"
 _FILLER = "\x04"
 _PLAIN_LINE = re.compile(rf"\d{{{SHORTEST},{LONGEST}}}", re.ASCII)
@@ -76,7 +89,7 @@ def read_cell(text: str) -> list[Line]:
     The lines are not numbered yet.
     """
     cell = " ".join(plain(text).split())
-    lines = list(_lines_of(cell))
+    lines = list(_lines_of(cell)) if len(cell) <= _LONGEST_CELL else []
     if not lines:
         lines = [Line(0, cell, problem=_why_nothing(cell))]
     if len(lines) == 1:
@@ -175,7 +188,11 @@ def _lines_of_run(run: str, shortest: int) -> Iterator[Line]:
         repairs = (_("The “.0” of a spreadsheet was taken off."),)
     elif run.endswith(_FILLER):
         repairs = (_("The filler F at the end was taken off."),)
-    groups = [Group(_separator(m), m[3], m.start(3), m.end()) for m in _GROUP.finditer(run.rstrip(_ZEROS + _FILLER))]
+    limit = line_limit() * _GROUPS_OF_A_LINE
+    matches = islice(_GROUP.finditer(run.rstrip(_ZEROS + _FILLER)), limit + 1)
+    groups = [Group(_separator(m), m[3], m.start(3), m.end()) for m in matches]
+    if len(groups) > limit:
+        raise TooMany(line_limit() + 1, line_limit())
     numbers = numbers_of(groups)
     for place, number in enumerate(numbers):
         last = place == len(numbers) - 1

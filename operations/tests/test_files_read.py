@@ -93,6 +93,16 @@ def test_quoted_cells_and_several_identifiers_in_a_cell():
     assert digits(f'name,sims\n"Doe, Jane","{A}; {B}"\n"a ""b""",{A}') == [A, B, A]
 
 
+def test_identifiers_side_by_side_in_one_row():
+    assert digits(f"{A},{B},{A}") == [A, B, A]
+
+
+def test_a_cell_of_a_megabyte_is_not_searched():
+    (line,) = read("giccid\n" + "1 " * 500_000)
+    assert line.problem
+    assert len(line.text) == 200
+
+
 def test_a_single_column_with_decimal_commas_is_one_column():
     lines = read("8,98601E+18\n8,98602E+18\n")
     assert [(line.digits, line.length) for line in lines] == [("898601", 19), ("898602", 19)]

@@ -157,6 +157,12 @@ def test_too_many_are_refused_with_the_number():
     assert f"{limit:,}" in str(refused.value)
 
 
+def test_endless_groups_of_digits_are_refused(monkeypatch):
+    monkeypatch.setitem(settings.CONFIG, "BATCH_MAX_LINES", 100)
+    with pytest.raises(TooMany):
+        read_text("1 2 " * 300)
+
+
 _LIKELY = st.text(
     alphabet=st.sampled_from(list("0189 -–.,;:'E+e\n\t|()FfOto\u00a0\u200b９@/\x01\x02\x03\x04")), max_size=80
 )
