@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from core.models import AuditEntry
@@ -168,7 +170,7 @@ class TestHolding:
         job = taken(planned(agent, sims))
         real, calls = holding.audit.record_many, []
 
-        def die_in_the_second(**values: object) -> None:
+        def die_in_the_second(**values: Any) -> None:
             real(**values)
             calls.append(1)
             if len(calls) == 2:
