@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from operations.identifiers.repairs import FIELDS, Probe
 from sims.models import Sim
@@ -115,6 +115,15 @@ def _scope(accounts: frozenset[str] | None) -> tuple[str, list[Any]]:
 
 
 def _rows(sql: str, params: list[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
+    if connection.vendor != "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            return list(cursor.fetchall())
+    with transaction.atomic(), connection.cursor() as cursor:
+        # The planner can't know how narrow the ranges are. What it fears is worth compiling the query, and reading
+        # the whole table; what comes is a handful of rows by the index.
+        cursor.execute("SET LOCAL jit = off; SET LOCAL enable_seqscan = off")
         cursor.execute(sql, params)
-        return list(cursor.fetchall())
+        rows = list(cursor.fetchall())
+        cursor.execute("SET LOCAL jit TO DEFAULT; SET LOCAL enable_seqscan TO DEFAULT")
+        return rows
