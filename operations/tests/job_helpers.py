@@ -12,6 +12,7 @@ from django.utils import timezone
 from operations import job_tasks
 from operations.kinds import KINDS
 from operations.models import BatchAccount, BatchChunk, BatchJob, BatchLine, Operation
+from operations.services.jobs.chunks import claim_chunk
 from sims.models import Sim
 
 CHANGES = {"activate": "status", "suspend": "status", "retire": "status", "change_plan": "plan"}
@@ -79,6 +80,14 @@ def make_all_due(job: BatchJob) -> None:
     BatchChunk.objects.filter(job=job, next_step_at__isnull=False).update(next_step_at=now)
     waiting = Operation.objects.filter(job=job, next_attempt_at__isnull=False, state__in=Operation.OPEN_STATES)
     waiting.update(next_attempt_at=now)
+
+
+def claimed(job: BatchJob) -> BatchChunk:
+    """The job's only chunk, claimed as by a worker."""
+    make_all_due(job)
+    chunk = claim_chunk(job.chunks.get().pk)
+    assert chunk is not None
+    return chunk
 
 
 def pass_time(job: BatchJob, seconds: float) -> None:

@@ -14,6 +14,7 @@ from operations.tests.job_helpers import (
     SUBMITS,
     assert_true_results,
     changes_by_sim,
+    claimed,
     drive,
     make_all_due,
     pass_time,
@@ -46,6 +47,7 @@ def test_all_items_fail(simulator, start_job):
     job = drive(start_job("suspend", 4), simulator)
     assert (states_of(job), job.state) == ({"failed": 4}, "failed")
     failed = job.operations.first()
+    assert failed is not None
     assert failed.carrier_code == "internal_error"
     assert "internal_error" in failed.message
     assert "internal_error" in job.message
@@ -289,23 +291,19 @@ def test_the_carrier_takes_fewer_at_once_than_we_thought(simulator, start_job):
 def turn_until_submitting(job):
     """The job's chunk is claimed and written down as being submitted; the call was not made."""
     from operations.services.jobs import run
-    from operations.services.jobs.chunks import claim_chunk
 
     run.run_job(job.pk)
-    chunk = claim_chunk(job.chunks.get().pk)
+    chunk = claimed(job)
     assert submit._start(chunk) is not None
     BatchChunk.objects.filter(pk=chunk.pk).update(lease_until=None)
     return job
 
 
 def test_an_id_that_arrives_after_the_claim_was_lost_is_kept(simulator, start_job):
-    from operations.services.jobs.chunks import claim_chunk
-
     job = turn_until_submitting(start_job("suspend", 3))
     slow = job.chunks.get()
     giccids = list(job.operations.values_list("sim__giccid", flat=True))
-    make_all_due(job)
-    submit.mark_lost(claim_chunk(slow.pk))
+    submit.mark_lost(claimed(job))
     assert states_of(job) == {"unknown": 3}
     from sims.services.carrier import get_client
     from smarthub import Lane
@@ -321,8 +319,6 @@ def test_an_id_that_arrives_after_the_claim_was_lost_is_kept(simulator, start_jo
 
 def test_strange_items(simulator, start_job):
     """Items of other SIMs, twice the same, with a status nobody knows, and one SIM left out."""
-    from operations.services.jobs.chunks import claim_chunk
-
     job_faults(simulator, forget=True)
     job = turn(start_job("suspend", 4))
     changed, odd, silent, refused = job.operations.select_related("sim").order_by("sim__giccid")
@@ -335,13 +331,11 @@ def test_strange_items(simulator, start_job):
         odd.sim.giccid: contract.BatchItem(giccid=odd.sim.giccid, status="HALF_DONE"),
         refused.sim.giccid: contract.BatchItem(giccid=refused.sim.giccid, status="FAILED"),
     }
-    make_all_due(job)
-    settle(claim_chunk(job.chunks.get().pk), End.COMPLETED, items)
+    settle(claimed(job), End.COMPLETED, items)
     assert [Operation.objects.get(pk=op.pk).state for op in (changed, odd, refused)] == ["done", "done", "failed"]
     assert "does not say why" in Operation.objects.get(pk=refused.pk).message
     pass_time(job, 100)
-    make_all_due(job)
-    settle(claim_chunk(job.chunks.get().pk), End.COMPLETED, items)
+    settle(claimed(job), End.COMPLETED, items)
     silent.refresh_from_db()
     assert (silent.state, silent.carrier_code) == ("failed", "job_without_result")
     assert job.chunks.get().state == "done"
@@ -359,7 +353,6 @@ def test_a_success_that_only_the_change_log_shows(simulator, start_job):
 
 
 def test_a_success_that_nothing_shows_goes_to_a_person(simulator, start_job, config):
-    from operations.services.jobs.chunks import claim_chunk
     from operations.services.jobs.settle import ALL_SUCCEEDED
 
     config(OPERATION_READBACK_TRIES=3)
@@ -367,7 +360,6 @@ def test_a_success_that_nothing_shows_goes_to_a_person(simulator, start_job, con
     job = turn(start_job("suspend", 2))
     for tries in (1, 2, 3):
         assert states_of(job) == {"accepted": 2}, tries
-        make_all_due(job)
-        settle(claim_chunk(job.chunks.get().pk), End.COMPLETED, ALL_SUCCEEDED)
+        settle(claimed(job), End.COMPLETED, ALL_SUCCEEDED)
     assert states_of(job) == {"needs_attention": 2}
     assert job.chunks.get().state == "done"

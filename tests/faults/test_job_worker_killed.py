@@ -18,7 +18,7 @@ from tests.faults.test_worker_killed import wait_for, worker
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 
 SUBMIT = SUBMITS["suspend"]
-FAULTS = {
+FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "submitted_and_changed": ({"call": SUBMIT, "before": False}, SUBMIT),
     "submitted_in_vain": ({"call": SUBMIT, "before": True}, SUBMIT),
     "asking_for_the_job": ({"call": "get_batch_job"}, "get_batch_job"),
