@@ -163,7 +163,11 @@ class LineTable(BaseTable):
     outcome = tables.Column(verbose_name=_("Outcome"), orderable=False)
     change = tables.Column(accessor="to_value", verbose_name=_("Change"), empty_values=(), orderable=False)
     reason = tables.Column(
-        accessor="pk", verbose_name=_("Reason"), empty_values=(), orderable=False, attrs={"td": {"class": "wide"}}
+        accessor="pk",
+        verbose_name=_("Reason"),
+        empty_values=(),
+        orderable=False,
+        attrs={"td": {"class": "wide job-why"}},
     )
     given = tables.Column(accessor="text", verbose_name=_("As given"), orderable=False)
     account = tables.Column(accessor="sim__account_id", verbose_name=_("Account"), orderable=False)
@@ -171,7 +175,7 @@ class LineTable(BaseTable):
     operation = tables.Column(verbose_name=_("Operation"), orderable=False)
 
     fixed = ("sim", "outcome", "reason")
-    default_columns = ("change", "given", "account")
+    default_columns = ("change", "given")
 
     class Meta:
         sequence = ("sim", "outcome", "change", "reason", "...")
