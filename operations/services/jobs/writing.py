@@ -13,7 +13,7 @@ from django.utils import timezone
 from operations.models import BatchAccount, BatchJob, BatchLine
 from operations.services.jobs.choose import Chosen
 from operations.services.jobs.eligibility import Checked, Checker
-from operations.services.jobs.lines import store_lines
+from operations.services.jobs.lines import Draft, store_lines
 from sims.models import Sim
 
 PART = 2_000
@@ -78,8 +78,8 @@ class Writer:
         self.totals.accounts |= _accounts_of_candidates([one.candidates for one in part])
         lines = []
         for number, one in enumerate(part, self.totals.lines + 1):
-            line = BatchLine(
-                job=self.job,
+            line = Draft(
+                job_id=self.job.pk,
                 number=number,
                 text=one.text[:200],
                 outcome=one.outcome,
@@ -114,7 +114,7 @@ def add_sim(job: BatchJob, line: BatchLine) -> None:
         job.save(update_fields=["cost_before", "cost_after"])
 
 
-def take_verdict(line: BatchLine, checked: Checked, job: BatchJob) -> None:
+def take_verdict(line: BatchLine | Draft, checked: Checked, job: BatchJob) -> None:
     """Put what the check said into the line. Parameters are its own only where they are not the job's."""
     line.eligible = not checked.code
     line.refusal_code = checked.code
