@@ -44,6 +44,11 @@ def read_back(operation: Operation) -> None:
     except errors.SmartHubError as error:
         _not_read(operation, attempt, error)
         return
+    except Exception:
+        # A fault of ours must not leave the row to a claim that runs out, again and again and without a word.
+        log.exception("operation.read_back_failed", operation=operation.pk)
+        _not_read(operation, attempt, errors.Transient("internal_error"))
+        return
     if verdict == Verdict.YES:
         _there(operation, attempt)
     elif tries < _last_try(operation):
@@ -71,7 +76,11 @@ def _look(operation: Operation, *, thorough: bool) -> Verdict:
 def _last_try(operation: Operation) -> int:
     """How many readings decide."""
     most: int = settings.CONFIG["OPERATION_READBACK_TRIES"]
-    if operation.state == State.UNKNOWN and KINDS[operation.kind].idempotent:
+    kind = KINDS[operation.kind]
+    if operation.state == State.UNKNOWN and kind.is_scheduled(operation):
+        # No reading shows it before its time, and a lost answer may be sent again (contract): waiting tells nothing.
+        return 1
+    if operation.state == State.UNKNOWN and kind.idempotent:
         return min(NOT_THERE_AFTER, most)
     return most
 

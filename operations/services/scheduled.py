@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -12,11 +13,13 @@ from operations.kinds import KINDS
 from operations.models import Operation, OperationAttempt
 from operations.readings import Reading, Verdict
 from operations.services.transitions import Outcome, State, conclude, end_attempt, move, start_attempt, tell_timeline
-from operations.wording import explain
+from operations.wording import explain, no_clear_answer
 from sims.services.carrier import get_client
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
 from smarthub import Lane, errors
+
+log = structlog.get_logger(__name__)
 
 CHECK_AFTER = timedelta(minutes=2)
 """How long after the turn of the cycle the plan is looked for first."""
@@ -74,6 +77,11 @@ def check(operation: Operation) -> None:
         verdict = KINDS[operation.kind].reached(reading, operation)
     except errors.SmartHubError as error:
         end_attempt(attempt, outcome=State.DONE, status=error.status, code=error.code, detail=explain(error))
+        _later(operation)
+        return
+    except Exception:
+        log.exception("operation.check_failed", operation=operation.pk)
+        end_attempt(attempt, outcome=State.DONE, code="internal_error", detail=no_clear_answer("internal_error"))
         _later(operation)
         return
     if verdict == Verdict.YES:
