@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from core.tables import AgoColumn, BaseTable
-from core.templatetags.portal import bytes_tag, grouped, human_bytes, or_dash, status_badge
+from core.templatetags.portal import bytes_tag, grouped, human_bytes, status_badge
 from sims.models import Sim
 
 _CLIPPED = {"td": {"class": "clip"}}
@@ -93,7 +93,6 @@ class SimTable(BaseTable):
     custom5 = tables.Column(verbose_name=_("Custom 5"), attrs=_CLIPPED_TEXT)
 
     class Meta:
-        default = or_dash(None)
         row_attrs: ClassVar = {"data-giccid": lambda record: record.giccid}
 
     def render_giccid(self, record: Sim) -> SafeString:
