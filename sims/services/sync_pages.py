@@ -36,6 +36,8 @@ class Pages:
         self.total: int | None = cursor.get("total")
         self._idle = 0
         self._latest: Sequence[Any] = ()
+        self.ended_early = False
+        """Whether the list ended before its total said so."""
 
     def as_cursor(self) -> dict[str, Any]:
         """The place to go on from, as JSON."""
@@ -67,7 +69,10 @@ class Pages:
         self._latest = page.data
         self._idle = 0 if went_on else self._idle + 1
         if not last and self._idle > _MOST_IDLE_PAGES:
-            raise ListBroken
+            if received:
+                raise ListBroken
+            # Nothing comes any more, whatever the total says. What was not listed is not gone by that.
+            last = self.ended_early = True
         return last
 
     def _real_size(self, page: Page[Any], received: int) -> int:

@@ -98,6 +98,8 @@ SHAPES: dict[str, Shape] = {
     "numbers as texts": lambda page: {k: v if k == "data" else str(v) for k, v in page.items()},
     "a total of nothing": lambda page: {**page, "total": 0},
     "too small a total": lambda page: {**page, "total": 16},
+    "too large a total": lambda page: {**page, "total": 1_000_000},
+    "a total that grows": lambda page: {**page, "total": (page["page"] + 2) * page["size"]},
     "nulls": lambda page: {**page, "size": None, "total": None},
 }
 
