@@ -21,6 +21,7 @@ from operations.services.transitions import (
     look_again_delay,
     move,
     read_back_delay,
+    send_again_delay,
     start_attempt,
 )
 from operations.wording import explain
@@ -121,7 +122,10 @@ def _certainly_not_there(operation: Operation, attempt: OperationAttempt, verdic
         else:
             to = State.QUEUED
             message = _("The change is not there; it is sent again.")
-            taken = move(operation, to, next_attempt_at=timezone.now(), readbacks=0, message=message)
+            # Once more at once; a carrier that swallows that too is not to be hammered.
+            doubt = errors.OutcomeUnknown(operation.carrier_code or "unknown")
+            wait = send_again_delay(operation.sends, doubt) if operation.sends > 1 else timedelta()
+            taken = move(operation, to, next_attempt_at=timezone.now() + wait, readbacks=0, message=message)
         if taken:
             end_attempt(attempt, outcome=to, status=200, detail=_saw(verdict))
 

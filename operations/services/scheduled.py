@@ -37,6 +37,10 @@ def next_turn(operation: Operation, now: datetime) -> datetime | None:
         snapshot = read_sim(operation.sim.giccid, lane=Lane.AGENT, source=Source.READ_BACK)
     except errors.SmartHubError:
         return None
+    except Exception:
+        # The carrier has said yes: a fault of ours here must not make that doubtful.
+        log.exception("operation.turn_unknown", operation=operation.pk)
+        return None
     turn = snapshot.cycle_usage.cycle_end if snapshot.cycle_usage else None
     return turn if turn is not None and turn > now else None
 
