@@ -21,6 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from tests import servers
 
     run_dir = Path(os.environ["TEST_RUN_DIR"])
+    if run_dir.exists() and run_dir.lstat().st_uid == os.getuid():
+        shutil.rmtree(run_dir)  # of a killed run whose process id comes round again
     run_dir.mkdir(mode=0o700)  # fails where somebody else made it first
     stack = contextlib.ExitStack()
     config.stash[_servers] = stack

@@ -8,7 +8,7 @@ import django_tables2 as tables
 from django.utils.safestring import SafeString
 from django_tables2.data import TableListData
 
-from core.templatetags.portal import ago
+from core.templatetags.portal import ago, or_dash
 
 
 class RowsInOrder(TableListData):
@@ -31,7 +31,7 @@ class BaseTable(tables.Table):
     def __init__(self, rows: list[Any], *, shown: list[str] | None = None, **options: Any) -> None:
         if shown is not None:
             options["exclude"] = [name for name in self.base_columns if name not in shown]
-        super().__init__(RowsInOrder(rows), **options)
+        super().__init__(RowsInOrder(rows), **{"default": or_dash(None), **options})
 
     @classmethod
     def optional_columns(cls) -> list[tuple[str, str]]:

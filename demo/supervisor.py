@@ -47,7 +47,8 @@ class Service:
     command: list[str]
     restart: str = "always"
     shows: str = "warnings"
-    """What of its output goes to the terminal, too: ``warnings`` (and worse), ``all``, ``nothing``."""
+    """What of its output goes to the terminal, too: log lines of the level that is shown (``warnings``), besides
+    them the lines that are no log lines (``all``), or ``nothing``."""
 
 
 @dataclass
@@ -161,7 +162,9 @@ class Supervisor:
     def _show(self, service: Service, line: str) -> None:
         found = _LEVEL.search(line)
         level = (found.group(1) or found.group(2)).lower() if found else ""
-        is_shown = service.shows == "all" or {"warn": "warning"}.get(level, level) in self._shown
+        if service.shows == "all" and not level:
+            level = LEVELS[-1]
+        is_shown = {"warn": "warning"}.get(level, level) in self._shown
         if line and is_shown and service.shows != "nothing":
             self.say(f"{service.name:<9}| {line[:LONGEST_LINE]}")
 

@@ -8,8 +8,9 @@ from enum import StrEnum
 from django.utils import timezone
 
 from operations.models import Operation
+from sims.services.sync_pages import ListBroken, Pages
 from sims.services.timeline import record_log_entries
-from smarthub import SmartHub, contract
+from smarthub import SmartHub, contract, errors
 
 LOG_REACH = timedelta(days=29)
 """The carrier tells of the last 30 days (documented); a day less leaves room for its clock."""
@@ -48,16 +49,22 @@ class Reading:
 def read_log(client: SmartHub, giccid: str, kind: contract.ChangeType, since: datetime) -> list[contract.ChangeEntry]:
     """Successful entries of the change log of one SIM, each once, in no order."""
     start = max(since, timezone.now() - LOG_REACH)
-    found: list[contract.ChangeEntry] = []
-    number = 0
-    while True:
-        page = client.list_change_logs(giccid=giccid, type=kind, start=start, page=number)
-        found += page.data
-        if page.is_last or not page.data:
-            break
-        number += 1
-    record_log_entries(found)
-    return [entry for entry in found if entry.status in {None, contract.ChangeStatus.SUCCESS}]
+    found: dict[tuple[str, ...], contract.ChangeEntry] = {}
+    pages = Pages({}, client.page_size)
+    last = False
+    while not last:
+        page = client.list_change_logs(giccid=giccid, type=kind, start=start, page=pages.page, size=pages.size)
+        for entry in page.data:
+            # The filters are assumed, and an entry may stand on two pages; its status is not of its identity.
+            if entry.giccid == giccid and entry.type == kind:
+                found[entry.identity] = entry
+        try:
+            last = pages.took(page)
+        except ListBroken:
+            raise errors.Transient("list_broken", call="list_change_logs") from None
+    entries = list(found.values())
+    record_log_entries(entries)
+    return [entry for entry in entries if entry.status in {None, contract.ChangeStatus.SUCCESS}]
 
 
 def logged_since_sent(operation: Operation, reading: Reading, target: str) -> bool:

@@ -33,7 +33,7 @@ _NO_CLEAR_ANSWER: dict[str, Callable[[], str]] = {
     "budget": lambda: _("No call to the carrier was free in time."),
     "budget_unavailable": lambda: _("The call budget could not be asked, so nothing was sent."),
     "worker_lost": lambda: _("The process that sent it stopped before it noted an answer."),
-    "internal_error": lambda: _("The portal had an error of its own while sending."),
+    "internal_error": lambda: _("The portal had an error of its own."),
 }
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from sims.models import Account, Note, RatePlan, SharePool, Sim, Subscription, SyncRun, TimelineEvent
+from staff.scopes import scoped
 
 _COUNTED_AT_MOST = 10_000
 
@@ -30,6 +32,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     paginator = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
+    account = "sim__account_id"
+    """The lookup to the carrier account's name, by which rows are limited to what the user may see; empty for rows
+    that hold no data of any account."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Rows of accounts that the user may see."""
+        rows = super().get_queryset(request)
+        return scoped(rows, request.user, account=self.account) if self.account else rows
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody: rows come from the carrier."""
@@ -48,6 +58,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class SimAdmin(ReadOnlyAdmin):
     """Found by the whole giccid, IMSI, MSISDN or IMEI."""
 
+    account = "account_id"
     list_display = ("giccid", "account_id", "status", "plan_id", "imsi", "msisdn", "observed_at", "missing_since")
     search_fields = ("=giccid", "=imsi", "=msisdn", "=imei")
     list_filter = ("status",)
@@ -89,6 +100,7 @@ class NoteAdmin(ReadOnlyAdmin):
 class AccountAdmin(ReadOnlyAdmin):
     """Carrier accounts."""
 
+    account = "name"
     list_display = ("name", "status", "currency", "balance", "current_charge", "fetched_at")
     search_fields = ("name",)
 
@@ -97,15 +109,21 @@ class AccountAdmin(ReadOnlyAdmin):
 class RatePlanAdmin(ReadOnlyAdmin):
     """Rate plans."""
 
+    account = "accounts"
     list_display = ("code", "name", "kind", "billing", "price", "currency", "fetched_at")
     search_fields = ("code", "name")
     list_filter = ("kind", "billing")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Plans that one of the user's accounts may use, each once."""
+        return super().get_queryset(request).distinct()
 
 
 @admin.register(SharePool)
 class SharePoolAdmin(ReadOnlyAdmin):
     """Share pools."""
 
+    account = "account_id"
     list_display = ("code", "name", "account_id", "sim_count", "data_usage", "data_quota", "fetched_at")
     search_fields = ("code", "name")
 
@@ -114,5 +132,6 @@ class SharePoolAdmin(ReadOnlyAdmin):
 class SyncRunAdmin(ReadOnlyAdmin):
     """Runs of the sync."""
 
+    account = ""
     list_display = ("id", "kind", "state", "trigger", "started_at", "finished_at", "read", "changed", "new", "errors")
     list_filter = ("kind", "state")

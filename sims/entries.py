@@ -162,7 +162,7 @@ def _custom_fields(changes: object) -> SafeString:
         before, after = pair if isinstance(pair, (list, tuple)) and len(pair) == 2 else ("", pair)
         label = _("Custom %(number)s") % {"number": str(name).removeprefix("custom")}
         parts += _change(label, _text(before) or "–", _text(after))
-    return parts
+    return format_html('<span class="changes">{}</span>', parts)
 
 
 def _sources(event: TimelineEvent) -> list[tuple[str, datetime | None]]:

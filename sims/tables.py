@@ -12,9 +12,12 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from core.tables import AgoColumn, BaseTable
-from core.templatetags.portal import bytes_tag, grouped, human_bytes, or_dash, status_badge
+from core.templatetags.portal import bytes_tag, grouped, human_bytes, status_badge
 from sims.models import Sim
 
+_CLIPPED = {"td": {"class": "clip"}}
+_CLIPPED_TEXT = {"td": {"class": "clip", "title": lambda value: value}}
+_CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": lambda value: value}}
 _NUMBER = {"td": {"class": "num"}, "th": {"class": "num"}}
 
 
@@ -61,7 +64,7 @@ class SimTable(BaseTable):
     """SIMs. The columns' names are those of ``?sort=``."""
 
     fixed = ("select", "giccid")
-    default_columns = ("status", "msisdn", "plan", "usage", "online", "seen", "account", "country")
+    default_columns = ("status", "msisdn", "plan", "usage", "online", "seen", "account")
 
     select = SelectColumn(
         accessor="giccid",
@@ -71,26 +74,25 @@ class SimTable(BaseTable):
     giccid = tables.Column(attrs={"td": {"class": "col-key"}, "th": {"class": "col-key"}}, verbose_name=_("giccid"))
     status = tables.Column(verbose_name=_("Status"))
     msisdn = IdentifierColumn(verbose_name=_("MSISDN"))
-    plan = tables.Column(accessor="plan", verbose_name=_("Rate plan"))
+    plan = tables.Column(accessor="plan", verbose_name=_("Rate plan"), attrs=_CLIPPED)
     usage = tables.Column(accessor="data_usage", verbose_name=_("Data used"), empty_values=())
     online = tables.Column(verbose_name=_("Online"))
     seen = AgoColumn(accessor="last_session_at", verbose_name=_("Last seen"))
-    account = tables.Column(accessor="account_id", verbose_name=_("Account"))
+    account = tables.Column(accessor="account_id", verbose_name=_("Account"), attrs=_CLIPPED_SHORT)
     country = tables.Column(accessor="country_code", verbose_name=_("Country"))
     imsi = IdentifierColumn(verbose_name=_("IMSI"))
     imei = IdentifierColumn(verbose_name=_("IMEI"))
-    pool = tables.Column(accessor="pool", verbose_name=_("Share pool"))
+    pool = tables.Column(accessor="pool", verbose_name=_("Share pool"), attrs=_CLIPPED)
     quota = tables.Column(accessor="quota_percent", verbose_name=_("Quota used"), attrs=_NUMBER)
     apn = tables.Column(accessor="apn_state", verbose_name=_("APN"), empty_values=())
     since = AgoColumn(accessor="status_changed_at", verbose_name=_("In state since"))
-    custom1 = tables.Column(verbose_name=_("Custom 1"))
-    custom2 = tables.Column(verbose_name=_("Custom 2"))
-    custom3 = tables.Column(verbose_name=_("Custom 3"))
-    custom4 = tables.Column(verbose_name=_("Custom 4"))
-    custom5 = tables.Column(verbose_name=_("Custom 5"))
+    custom1 = tables.Column(verbose_name=_("Custom 1"), attrs=_CLIPPED_TEXT)
+    custom2 = tables.Column(verbose_name=_("Custom 2"), attrs=_CLIPPED_TEXT)
+    custom3 = tables.Column(verbose_name=_("Custom 3"), attrs=_CLIPPED_TEXT)
+    custom4 = tables.Column(verbose_name=_("Custom 4"), attrs=_CLIPPED_TEXT)
+    custom5 = tables.Column(verbose_name=_("Custom 5"), attrs=_CLIPPED_TEXT)
 
     class Meta:
-        default = or_dash(None)
         row_attrs: ClassVar = {"data-giccid": lambda record: record.giccid}
 
     def render_giccid(self, record: Sim) -> SafeString:
@@ -130,4 +132,6 @@ class SimTable(BaseTable):
 
 
 def _named(reference: Any, code: str | None) -> SafeString:
-    return format_html('<span title="{}">{}</span>', code, reference.name or code)
+    if not reference.name:
+        return format_html("{}", code)
+    return format_html('<span title="{} ({})">{}</span>', reference.name, code, reference.name)

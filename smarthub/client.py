@@ -1,6 +1,7 @@
 """The carrier's API as typed methods. What each promises about the wire stands in `smarthub.calls`."""
 
 import copy
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -325,9 +326,16 @@ def read_page(model: type[M], answer: dict[str, Any], page: int, asked_size: int
             data.append(model.model_validate(item))
         except ValidationError as error:
             unreadable.append(f"element {index}: {why_unreadable(error)}")
-    size = _count(answer.get("size"), 0) or asked_size
+    size = _count(answer.get("size"), 0)
     total = _count(answer.get("total"), -1)
-    return Page(data=data, unreadable=unreadable, page=page, size=size, total=None if total < 0 else total)
+    return Page(
+        data=data,
+        unreadable=unreadable,
+        page=page,
+        size=size or asked_size,
+        total=None if total < 0 else total,
+        size_told=bool(size),
+    )
 
 
 def fill_path(call: Call, segments: Mapping[str, str]) -> str:
@@ -340,6 +348,8 @@ def _given(**params: str | None) -> list[tuple[str, str]]:
 
 
 def _count(value: object, otherwise: int) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value):
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else otherwise
 
 

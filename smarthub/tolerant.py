@@ -155,8 +155,9 @@ class Page(Generic[T]):
     """One page of a list (the shape is documented for change logs, assumed for the rest).
 
     `page` counts from 0; `size` is the size the answer reports (may be smaller than asked: page numbers
-    count in it); `total` is None when the answer does not say. `unreadable` holds one reason, without
-    personal data, for each element that could not be read.
+    count in it), or the size asked for where it reports none (`size_told` False); `total` is None when the
+    answer does not say. `unreadable` holds one reason, without personal data, for each element that could not
+    be read.
     """
 
     data: Sequence[T]
@@ -164,6 +165,7 @@ class Page(Generic[T]):
     page: int
     size: int
     total: int | None
+    size_told: bool = True
 
     @property
     def is_last(self) -> bool:

@@ -105,7 +105,13 @@ OPTIONS: tuple[Option, ...] = (
         3600,
         "Seconds after which an operation that could not be sent expires.",
     ),
-    Option("OPERATION_READBACK_TRIES", int, 8, "Readings of a SIM before an unclear operation needs a person."),
+    Option(
+        "OPERATION_READBACK_TRIES",
+        int,
+        8,
+        "Readings of a SIM before an unclear operation needs a person.",
+        demo=6,
+    ),
     Option("BATCH_CHUNK_SIZE", int, 1000, "SIMs in one batch job at the carrier; not more than it takes."),
     Option("BATCH_OPEN_CHUNKS", int, 4, "Batch jobs open at the carrier at a time, for each job of the portal."),
     Option(

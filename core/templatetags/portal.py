@@ -124,7 +124,10 @@ def exact(moment: datetime | date | None) -> SafeString:
 
 @register.filter(name="bytes")
 def human_bytes(value: int | None) -> str:
-    """A number of bytes with three digits in decimal units, such as ``73.4 MB``; an empty text for ``None``."""
+    """A number of bytes with three digits, such as ``73.4 MB``; an empty text for ``None``.
+
+    A unit is 1,024 of the one below, as the carrier counts: its documented plan of 100 MB holds 104,857,600 bytes.
+    """
     if value is None:
         return ""
     amount = float(value)
@@ -132,9 +135,9 @@ def human_bytes(value: int | None) -> str:
         return _("%(number)s B") % {"number": int(value)}
     power = 0
     while power == 0 or (abs(amount) >= 999.5 and power < len(_UNITS)):
-        amount /= 1000
+        amount /= 1024
         power += 1
-    places = max(0, 3 - len(str(int(abs(amount)))))
+    places = 0 if amount.is_integer() or abs(amount) >= 99.95 else 1 if abs(amount) >= 9.995 else 2
     return f"{number_format(round(amount, places), decimal_pos=places)} {_UNITS[power - 1]}"
 
 

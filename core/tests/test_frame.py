@@ -71,3 +71,14 @@ def test_front_door_leads_to_the_list(viewer: User, login: Callable[[User], Clie
 
 def test_pages_of_signed_in_people_are_not_cached(viewer: User, login: Callable[[User], Client]) -> None:
     assert "no-store" in login(viewer).get("/profile/")["Cache-Control"]
+
+
+def test_the_search_box_holds_what_was_searched_among_the_sims_only(
+    viewer: User, login: Callable[[User], Client]
+) -> None:
+    client = login(viewer)
+    box = re.compile(r'<input[^>]*id="search"[^>]*>')
+    for address, text in (("/sims/", "T-4711"), ("/operations/", "")):
+        found = box.search(client.get(address, {"q": "T-4711"}).content.decode())
+        assert found is not None
+        assert f'value="{text}"' in found[0]

@@ -89,6 +89,10 @@ def _send(operation: Operation) -> None:
     except errors.SmartHubError as failure:
         _not_prepared(operation, failure)
         return
+    except Exception:
+        log.exception("operation.prepare_failed", operation=operation.pk)
+        _not_prepared(operation, errors.Transient("internal_error"))
+        return
     now = timezone.now()
     until = now + lease(lane_of(operation))
     with transaction.atomic():
@@ -145,7 +149,7 @@ def _not_prepared(operation: Operation, error: errors.SmartHubError) -> None:
     if isinstance(error, errors.Rejected):
         conclude(operation, State.FAILED, message=explain(error), code=error.code)
         return
-    delay = send_again_delay(operation.sends + 1, error.retry_after)
+    delay = send_again_delay(operation.sends + 1, error)
     move(
         operation,
         State.QUEUED,
@@ -204,7 +208,7 @@ def _answered(operation: Operation, attempt: OperationAttempt, error: errors.Sma
             taken = conclude(operation, to, message=explain(error), code=error.code)
         elif isinstance(error, errors.Transient):
             to = State.QUEUED
-            delay = send_again_delay(operation.sends, error.retry_after)
+            delay = send_again_delay(operation.sends, error)
             taken = move(
                 operation,
                 to,

@@ -22,6 +22,7 @@ from operations.services.transitions import (
     look_again_delay,
     move,
     read_back_delay,
+    send_again_delay,
     start_attempt,
 )
 from operations.wording import explain
@@ -44,6 +45,11 @@ def read_back(operation: Operation) -> None:
         return
     except errors.SmartHubError as error:
         _not_read(operation, attempt, error)
+        return
+    except Exception:
+        # A fault of ours must not leave the row to a claim that runs out, again and again and without a word.
+        log.exception("operation.read_back_failed", operation=operation.pk)
+        _not_read(operation, attempt, errors.Transient("internal_error"))
         return
     if verdict == Verdict.YES:
         _there(operation, attempt)
@@ -72,7 +78,11 @@ def _look(operation: Operation, *, thorough: bool) -> Verdict:
 def _last_try(operation: Operation) -> int:
     """How many readings decide."""
     most: int = settings.CONFIG["OPERATION_READBACK_TRIES"]
-    if operation.state == State.UNKNOWN and KINDS[operation.kind].idempotent:
+    kind = KINDS[operation.kind]
+    if operation.state == State.UNKNOWN and kind.is_scheduled(operation):
+        # No reading shows it before its time, and a lost answer may be sent again (contract): waiting tells nothing.
+        return 1
+    if operation.state == State.UNKNOWN and kind.idempotent:
         return min(NOT_THERE_AFTER, most)
     return most
 
@@ -113,7 +123,10 @@ def _certainly_not_there(operation: Operation, attempt: OperationAttempt, verdic
         else:
             to = State.QUEUED
             message = _("The change is not there; it is sent again.")
-            taken = move(operation, to, next_attempt_at=timezone.now(), readbacks=0, message=message)
+            # Once more at once; a carrier that swallows that too is not to be hammered.
+            doubt = errors.OutcomeUnknown(operation.carrier_code or "unknown")
+            wait = send_again_delay(operation.sends, doubt) if operation.sends > 1 else timedelta()
+            taken = move(operation, to, next_attempt_at=timezone.now() + wait, readbacks=0, message=message)
         if taken:
             end_attempt(attempt, outcome=to, status=200, detail=_saw(verdict))
 

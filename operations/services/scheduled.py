@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,11 +22,13 @@ from operations.services.transitions import (
     start_attempt,
     tell_timeline,
 )
-from operations.wording import explain
+from operations.wording import explain, no_clear_answer
 from sims.services.carrier import get_client
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
 from smarthub import errors
+
+log = structlog.get_logger(__name__)
 
 CHECK_AFTER = timedelta(minutes=2)
 """How long after the turn of the cycle the plan is looked for first."""
@@ -42,6 +45,10 @@ def next_turn(operation: Operation, now: datetime) -> datetime | None:
     try:
         snapshot = read_sim(operation.sim.giccid, lane=lane_of(operation), source=Source.READ_BACK)
     except errors.SmartHubError:
+        return None
+    except Exception:
+        # The carrier has said yes: a fault of ours here must not make that doubtful.
+        log.exception("operation.turn_unknown", operation=operation.pk)
         return None
     turn = snapshot.cycle_usage.cycle_end if snapshot.cycle_usage else None
     return turn if turn is not None and turn > now else None
@@ -83,6 +90,11 @@ def check(operation: Operation) -> None:
         verdict = KINDS[operation.kind].reached(reading, operation)
     except errors.SmartHubError as error:
         end_attempt(attempt, outcome=State.DONE, status=error.status, code=error.code, detail=explain(error))
+        _later(operation)
+        return
+    except Exception:
+        log.exception("operation.check_failed", operation=operation.pk)
+        end_attempt(attempt, outcome=State.DONE, code="internal_error", detail=no_clear_answer("internal_error"))
         _later(operation)
         return
     if verdict == Verdict.YES:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, Value, When
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from core import audit
 from operations.kinds import KINDS
@@ -17,7 +18,7 @@ from operations.models import Operation, OperationAttempt
 from sims.models import TimelineEvent
 from sims.services.timeline import operation_told, record_operations
 from sims.services.timeline_store import Told
-from smarthub import Lane
+from smarthub import Lane, errors
 from smarthub.transport import BUDGET_PATIENCE
 
 State = Operation.State
@@ -86,7 +87,13 @@ def move(operation: Operation, to: str, *, any_lease: bool = False, **fields: An
 
 
 def start_attempt(operation: Operation, step: str) -> OperationAttempt:
-    """Write down a step before it is taken."""
+    """Write down a step before it is taken; a reading that somebody began and never ended is over by that."""
+    operation.attempts.filter(step=OperationAttempt.Step.READ_BACK, finished_at__isnull=True).update(
+        finished_at=timezone.now(),
+        outcome=operation.state,
+        code="worker_lost",
+        detail=_("The process that read it stopped before it noted an answer."),
+    )
     return OperationAttempt.objects.create(operation=operation, step=step, started_at=timezone.now())
 
 
@@ -171,8 +178,13 @@ def read_back_delay(tries: int) -> timedelta:
     return timedelta(seconds=READ_BACK_DELAYS[min(tries, len(READ_BACK_DELAYS) - 1)])
 
 
-def send_again_delay(tries: int, retry_after: float | None) -> timedelta:
-    """The wait before the next sending: doubling to a minute, spread, and not before the carrier wants it."""
+def send_again_delay(tries: int, error: errors.SmartHubError) -> timedelta:
+    """The wait before the next sending: doubling to a minute, spread, and not before the carrier wants it.
+
+    A call that our own budget held back has troubled nobody; it is an agent's, who waits, so it comes again soon.
+    """
+    tries = min(tries, 2) if isinstance(error, errors.BudgetDenied) else tries
+    retry_after = error.retry_after
     spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
     return timedelta(seconds=max(min(60.0, 2.0 ** min(tries, 6)) * spread, min(retry_after or 0.0, 300.0)))
 

@@ -335,3 +335,17 @@ def test_the_admin_site_shows_and_changes_nothing(operation, administrator, logi
     assert client.get("/admin/operations/operation/add/").status_code == 403
     operation.refresh_from_db()
     assert operation.state == "queued"
+
+
+def test_the_list_has_a_search_box(operation, viewer, login):
+    page = login(viewer).get("/operations/?q=nothing").content.decode()
+    box = re.search(r'<input[^>]*id="operation-search"[^>]*>', page)
+    assert box
+    assert 'name="q"' in box[0]
+    assert 'value="nothing"' in box[0]
+
+
+def test_a_dialog_belongs_to_the_sims_in_the_navigation(carrier_sim, supervisor, login):
+    page = login(supervisor).get(f"/sims/{carrier_sim().giccid}/operations/set_custom_fields/").content.decode()
+    current = re.findall(r'<a class="nav-link" href="([^"]+)" aria-current="page">', page)
+    assert current == ["/sims/"]

@@ -9,13 +9,13 @@ from django.utils import timezone
 
 from core.models import AuditEntry
 from operations.models import Operation, OperationAttempt
-from operations.services import engine, readback
+from operations.services import engine, readback, scheduled
 from operations.services.dispatch import dispatch
 from operations.tests.helpers import CALLS, KINDS, WHAT, changes_of, make_due, run, run_to_end
-from sims.models import Subscription, TimelineEvent
+from sims.models import Sim, Subscription, TimelineEvent
 from sims.services.carrier import get_client
 from sims.services.timeline import record_log_entries, record_push
-from smarthub import Lane
+from smarthub import Budget, Lane, errors
 
 State = Operation.State
 
@@ -243,6 +243,90 @@ def test_killed_while_reading_back(simulator, carrier_sim, ask, monkeypatch):
     run_to_end(operation)
     assert operation.state == State.DONE
     assert [what for what, _to in changes_of(simulator, sim)] == ["status"]
+    assert list(operation.attempts.values_list("step", "outcome", "code")) == [
+        ("send", "accepted", ""),
+        ("read_back", "accepted", "worker_lost"),
+        ("read_back", "done", ""),
+    ]
+    assert not operation.attempts.filter(finished_at=None).exists()
+
+
+def test_an_error_of_ours_while_reading_back_is_told_and_tried_again(carrier_sim, ask, monkeypatch):
+    sim = carrier_sim("suspend")
+    operation = ask(sim, "suspend")
+
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise KeyError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(readback, "_look", fail)
+        run(operation)
+    last = operation.attempts.last()
+    assert last is not None
+    assert (operation.state, last.code) == (State.ACCEPTED, "internal_error")
+    assert operation.next_attempt_at is not None
+    assert operation.lease_until is None
+    make_due(operation)
+    assert run_to_end(operation).state == State.DONE
+
+
+@pytest.mark.parametrize("fault", ["reset", "lost_answer"])
+def test_a_plan_for_the_next_cycle_is_sent_again_after_the_first_look(fault, simulator, carrier_sim, ask):
+    """No reading can show it before the cycle turns, and it may be sent twice."""
+    sim = carrier_sim("change_plan")
+    simulator.fault(call="change_plan", kind=fault, count=1)
+    operation = run(ask(sim, "change_plan", effective="NEXT_CYCLE"))
+    assert operation.state == State.UNKNOWN
+    make_due(operation)
+    run(operation)
+    assert (operation.state, operation.sends) == (State.DONE, 2), operation.message
+    assert TimelineEvent.objects.get(operation_id=operation.pk).outcome == "scheduled"
+
+
+def test_a_carrier_that_swallows_every_sending_is_not_hammered(simulator, carrier_sim, ask):
+    sim = carrier_sim("change_plan")
+    simulator.fault(call="change_plan", kind="reset")
+    operation = ask(sim, "change_plan", effective="NEXT_CYCLE")
+    for _ in range(20):
+        run(operation)
+        if operation.state == State.QUEUED and operation.sends == 3:
+            break
+        make_due(operation)
+    assert (operation.state, operation.sends) == (State.QUEUED, 3)
+    assert operation.next_attempt_at is not None
+    assert operation.next_attempt_at > timezone.now() + timedelta(seconds=2)
+
+
+def test_a_cycle_that_can_not_be_looked_up_leaves_no_doubt_of_the_yes(simulator, carrier_sim, ask, monkeypatch):
+    sim = carrier_sim("change_plan")
+    Sim.objects.filter(pk=sim.pk).update(cycle_end=None)
+    sim.refresh_from_db()
+
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(scheduled, "read_sim", fail)
+    operation = run(ask(sim, "change_plan", effective="NEXT_CYCLE"))
+    assert (operation.state, operation.effective_at) == (State.DONE, None)
+    assert len(simulator.calls("change_plan", sim.giccid)) == 1
+
+
+def test_a_call_that_the_budget_held_back_comes_again_soon(simulator, carrier_sim, ask, monkeypatch):
+    """However often: the agent waits for it, and the carrier was not troubled."""
+    sim = carrier_sim("suspend")
+
+    def no_budget(*_args: object, **_kwargs: object) -> None:
+        raise errors.BudgetDenied("budget")
+
+    operation = ask(sim, "suspend")
+    with monkeypatch.context() as patch:
+        patch.setattr(Budget, "acquire", no_budget)
+        for _ in range(5):
+            make_due(operation)
+            run(operation)
+    assert (operation.state, operation.sends) == (State.QUEUED, 5)
+    assert operation.next_attempt_at is not None
+    assert operation.next_attempt_at < timezone.now() + timedelta(seconds=5)
 
 
 def test_a_task_that_comes_twice_or_late_does_nothing(simulator, carrier_sim, ask):

@@ -35,6 +35,7 @@ SUCCESS, SCHEDULED, FAILED, UNCLEAR = "success", "scheduled", "failed", "unclear
 CUSTOM_FIELDS = "custom_fields"
 _MOST_CELLS = 40_000
 _FURTHEST_CYCLE = timedelta(days=32)
+_WHOLE_SECOND = timedelta(seconds=1)
 
 
 class TellingSource(StrEnum):
@@ -107,8 +108,15 @@ class Event:
 
     @property
     def at(self) -> datetime:
-        """The event's time. One that is only scheduled stands where it was accepted."""
-        return self.best.time
+        """The event's time. One that is only scheduled stands where it was accepted.
+
+        The carrier tells whole seconds. Where our own time is within one of them, it is the finer word for the same
+        moment, and two changes of one second stand in their order.
+        """
+        best, operation = self.best, self.of(TellingSource.OPERATION)
+        if operation is not None and not operation.until and abs(operation.time - best.time) <= _WHOLE_SECOND:
+            return operation.time
+        return best.time
 
     @property
     def from_value(self) -> str:

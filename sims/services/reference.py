@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any, TypeVar
@@ -16,11 +16,12 @@ from sims.services import values
 from sims.services.carrier import get_client
 from sims.services.reading import storable
 from sims.services.stubs import ensure_stubs
-from sims.services.sync_pages import Pages
+from sims.services.sync_pages import ListBroken, Pages
 from sims.services.sync_runs import Held
 from smarthub import Lane, SmartHub, contract
 from smarthub.contract import Page
-from smarthub.errors import AuthFailed, Rejected
+from smarthub.errors import AuthFailed, Rejected, Transient
+from smarthub.values import path_segment
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -45,42 +46,70 @@ def read_reference(held: Held) -> None:
 
 
 def read_all_reference(client: SmartHub, held: Held) -> Read:
-    """Read accounts, each account's plans, and pools. What the carrier refuses counts as an error and is left.
+    """Read accounts, each account's plans, and pools.
 
-    Raises ``AuthFailed`` and what :meth:`Held.call` raises.
+    What the carrier refuses, and a single list that it can't answer, counts as an error and is left as it was: SIMs
+    must not wait for that. Raises ``AuthFailed``, and what :meth:`Held.call` raises when nothing answers at all.
     """
     read = Read()
-
-    def attempt(what: str, function: Callable[[], T]) -> T | None:
-        try:
-            return held.call(function)
-        except AuthFailed:
-            raise
-        except Rejected as error:
-            log.warning("reference.refused", what=what, error=str(error))
+    asker = _Asker(held, read)
+    enterprise = asker.ask("enterprise", client.get_enterprise, needed=True)
+    for name in _account_names(enterprise):
+        if not _can_be_asked_for(name):
             read.errors += 1
-            return None
-
-    for name in _account_names(attempt("enterprise", client.get_enterprise)):
-        account = attempt("account", lambda name=name: client.get_account(name))  # type: ignore[misc] # mypy infers no lambda with a default
-        _store_account(name, account)
-        plans = [
-            plan
-            for page in _pages(lambda n, size, name=name: client.list_plans(name, n, size), client, attempt)  # type: ignore[misc]
-            for plan in _counted(page, read)
-        ]
-        _store_plans(name, plans)
+            continue
+        _store_account(name, asker.ask("account", lambda name=name: client.get_account(name)))  # type: ignore[misc] # mypy infers no lambda with a default
+        plans, complete = asker.ask_list(
+            "plans",
+            lambda number, size, name=name: client.list_plans(name, number, size),  # type: ignore[misc] # as above
+            client.page_size,
+        )
+        _store_plans(name, plans, complete=complete)
         read.records += 1 + len(plans)
         held.advance()
-    pools = [
-        pool
-        for page in _pages(lambda n, size: client.list_pools(page=n, size=size), client, attempt)
-        for pool in _counted(page, read)
-    ]
+    pools, _ = asker.ask_list("pools", lambda number, size: client.list_pools(page=number, size=size), client.page_size)
     _store_pools(pools)
     read.records += len(pools)
     held.advance()
     return read
+
+
+class _Asker:
+    """Asks for one thing after the other and counts what can't be had."""
+
+    def __init__(self, held: Held, read: Read) -> None:
+        self._held = held
+        self._read = read
+
+    def ask(self, what: str, function: Callable[[], T], *, needed: bool = False) -> T | None:
+        """``function()``; ``None`` where the carrier refuses it or, unless it is ``needed``, has no answer to it."""
+        try:
+            return self._held.call(function) if needed else self._held.call_a_little(function)
+        except AuthFailed:
+            raise
+        except (Rejected, Transient) as error:
+            log.warning("reference.refused", what=what, error=str(error))
+            self._read.errors += 1
+            return None
+
+    def ask_list(self, what: str, function: Callable[[int, int], Page[T]], size: int) -> tuple[list[T], bool]:
+        """All elements of a list, and whether it is whole."""
+        found: list[T] = []
+        pages = Pages({}, size)
+        last = False
+        while not last:
+            page = self.ask(what, lambda: function(pages.page, pages.size))
+            if page is None:
+                return found, False
+            found += page.data
+            self._read.errors += len(page.unreadable)
+            try:
+                last = pages.took(page)
+            except ListBroken:
+                log.warning("reference.list_broken", what=what)
+                self._read.errors += 1
+                return found, False
+        return found, True
 
 
 def _account_names(enterprise: contract.Enterprise | None) -> list[str]:
@@ -90,22 +119,12 @@ def _account_names(enterprise: contract.Enterprise | None) -> list[str]:
     return list(dict.fromkeys([*listed, *known]))
 
 
-def _pages(
-    read: Callable[[int, int], Page[T]], client: SmartHub, attempt: Callable[[str, Callable[[], Any]], Any]
-) -> Iterator[Page[T]]:
-    pages = Pages({}, client.page_size)
-    last = False
-    while not last:
-        page = attempt("list", lambda: read(pages.page, pages.size))
-        if page is None:
-            return
-        yield page
-        last = pages.took(page)
-
-
-def _counted(page: Page[T], read: Read) -> list[T]:
-    read.errors += len(page.unreadable)
-    return list(page.data)
+def _can_be_asked_for(name: str) -> bool:
+    """Whether the name can stand in a path; a SIM may name any account, the empty one too."""
+    try:
+        return bool(path_segment(name, "account"))
+    except ValueError:
+        return False
 
 
 def _store_account(name: str, account: contract.Account | None) -> None:
@@ -126,7 +145,8 @@ def _store_account(name: str, account: contract.Account | None) -> None:
     )
 
 
-def _store_plans(account_name: str, plans: list[contract.Plan]) -> None:
+def _store_plans(account_name: str, plans: list[contract.Plan], *, complete: bool) -> None:
+    """Plans that an incomplete list lacks stay the account's: nobody said that they are gone."""
     now = timezone.now()
     rows = {
         values.code_key(plan.code): RatePlan(
@@ -147,7 +167,11 @@ def _store_plans(account_name: str, plans: list[contract.Plan]) -> None:
     }
     with transaction.atomic():
         _upsert(RatePlan, "code", rows)
-        Account.objects.get(name=values.account_key(account_name)).plans.set(rows.values())
+        own = Account.objects.get(name=values.account_key(account_name)).plans
+        if complete:
+            own.set(rows.values())
+        else:
+            own.add(*rows.values())
 
 
 def _store_pools(pools: list[contract.Pool]) -> None:

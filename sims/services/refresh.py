@@ -14,9 +14,10 @@ from sims.models import Sim
 from sims.services import mirror
 from sims.services.carrier import get_client
 from sims.services.mirror import ApplyResult, Source
+from sims.services.sync_pages import ListBroken, Pages
 from smarthub import Lane, SmartHub, contract
 from smarthub.client import MAX_GICCIDS_IN_QUERY
-from smarthub.errors import NotFound
+from smarthub.errors import NotFound, Transient
 
 _ONE_REFRESH_EVERY = 5
 _MOST_PAGES = 2 * MAX_GICCIDS_IN_QUERY
@@ -70,22 +71,33 @@ def ask_for(client: SmartHub, giccids: list[str], *, source: Source) -> Answer:
     """
     answer = Answer()
     wanted = set(giccids)
-    size = min(client.page_size, len(wanted))
-    page_number = 0
+    pages = Pages({}, min(client.page_size, len(wanted)))
+    total: int | None = None
     for _ in range(_MOST_PAGES):
         asked_at = timezone.now()
-        page = client.list_sims(giccids=giccids, page=page_number, size=size)
+        page = client.list_sims(giccids=giccids, page=pages.page, size=pages.size)
         if any(sim.giccid not in wanted for sim in page.data):
             return _ask_one_by_one(client, giccids, source)
         answer.result += mirror.apply(page.data, source=source, observed_at=asked_at)
         answer.found.update({sim.giccid: sim for sim in page.data})
         answer.unreadable += len(page.unreadable)
-        if page.is_last:
+        total = page.total
+        try:
+            if pages.took(page) or len(answer.found) == len(wanted):
+                break
+        except ListBroken:
             break
-        # Page numbers count in the size that the answer reports, which may be smaller than asked.
-        page_number, size = page.page + 1, page.size or size
-    if not answer.unreadable:
-        answer.absent = wanted - answer.found.keys()
+    absent = wanted - answer.found.keys()
+    if answer.unreadable or not absent:
+        return answer
+    if total == len(answer.found):
+        answer.absent = absent
+        return answer
+    # The pages and their total do not agree, so that a SIM not listed may be there all the same.
+    rest = _ask_one_by_one(client, sorted(absent), source)
+    answer.found |= rest.found
+    answer.absent, answer.unreadable = rest.absent, rest.unreadable
+    answer.result += rest.result
     return answer
 
 
@@ -109,6 +121,12 @@ def _ask_one_by_one(client: SmartHub, giccids: list[str], source: Source) -> Ans
             snapshot = client.get_sim(giccid)
         except NotFound:
             answer.absent.add(giccid)
+            continue
+        except Transient as error:
+            if error.code != "unreadable":
+                raise
+            # The carrier answers; what it says of this SIM nobody can read, today or in a minute.
+            answer.unreadable += 1
             continue
         answer.found[giccid] = snapshot
         answer.result += mirror.apply([snapshot], source=source, observed_at=asked_at)

@@ -35,6 +35,9 @@ class Pages:
         self.size: int = cursor.get("size") or page_size
         self.total: int | None = cursor.get("total")
         self._idle = 0
+        self._latest: Sequence[Any] = ()
+        self.ended_early = False
+        """Whether the list ended before its total said so."""
 
     def as_cursor(self) -> dict[str, Any]:
         """The place to go on from, as JSON."""
@@ -47,8 +50,8 @@ class Pages:
 
     def took(self, page: Page[Any]) -> bool:
         """Note a page that was read; whether it was the last. Raises :class:`ListBroken`."""
-        self.size = page.size if page.size > 0 else self.size
         received = len(page.data) + len(page.unreadable)
+        self.size = self._real_size(page, received)
         start = page.page * self.size
         before = self.offset
         if start <= self.offset and received:
@@ -56,13 +59,29 @@ class Pages:
         if page.total is not None:
             self._step_back(page.total, received)
             self.total = page.total
-            last = start <= before and start + self.size >= page.total
+            # A total below what has come is no word about the end, as long as the pages are full.
+            wrong = start + received > page.total and received >= self.size
+            last = start <= before and start + self.size >= page.total and not wrong
         else:
-            last = start <= before and received < self.size
-        self._idle = 0 if self.offset > before else self._idle + 1
+            # Without a size told, a short page may be as much as the carrier gives at a time.
+            last = start <= before and (not received or (page.size_told and received < self.size))
+        went_on = self.offset > before and page.data != self._latest
+        self._latest = page.data
+        self._idle = 0 if went_on else self._idle + 1
         if not last and self._idle > _MOST_IDLE_PAGES:
-            raise ListBroken
+            if received:
+                raise ListBroken
+            # Nothing comes any more, whatever the total says. What was not listed is not gone by that.
+            last = self.ended_early = True
         return last
+
+    def _real_size(self, page: Page[Any], received: int) -> int:
+        """The size that the carrier counts in: as told; else as asked, unless it gave less of what there is."""
+        size = page.size if page.size > 0 else self.size
+        if page.size_told or not 0 < received < size:
+            return size
+        is_rest = page.total is not None and page.page * size + received >= page.total
+        return size if is_rest else received
 
     def _step_back(self, total: int, received: int) -> None:
         """Rows that left the list before our place pulled unread ones across it."""

@@ -77,19 +77,29 @@ class Held:
 
         Raises :class:`Interrupted` when it stays away; every other error of ``smarthub.errors`` propagates.
         """
-        for attempt in range(TRIES):
+        try:
+            return self._try(function, TRIES)
+        except Transient as error:
+            self.leave(_("The carrier does not answer (%(code)s); the run goes on by itself.") % {"code": error.code})
+            raise Interrupted from error
+
+    def call_a_little(self, function: Callable[[], T]) -> T:
+        """:meth:`call` for what the run can do without: ``Transient`` propagates after one more try."""
+        return self._try(function, 2)
+
+    def _try(self, function: Callable[[], T], tries: int) -> T:
+        for attempt in range(tries):
             try:
                 return function()
             except Transient as error:
                 log.warning("sync.waits", run=self.run.pk, error=str(error), attempt=attempt + 1)
-                last = error
+                if attempt == tries - 1:
+                    raise
                 wait = BACKOFF * 2**attempt
                 if isinstance(error, RateLimited) and error.retry_after is not None:
                     wait = error.retry_after
-                if attempt < TRIES - 1:
-                    self._wait(min(wait, LONGEST_WAIT))
-        self.leave(_("The carrier does not answer (%(code)s); the run goes on by itself.") % {"code": last.code})
-        raise Interrupted from last
+                self._wait(min(wait, LONGEST_WAIT))
+        raise AssertionError("not reached")
 
     def _wait(self, seconds: float) -> None:
         slice_ = lease().total_seconds() / 4

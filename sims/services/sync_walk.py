@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from sims.models import Sim
 from sims.services import mirror
@@ -48,6 +49,9 @@ def _walk_list(client: SmartHub, held: Held) -> None:
         run.total = page.total if page.total is not None else run.total
         run.errors += len(page.unreadable) + refused
         _count(held, result)
+        if pages.ended_early:
+            run.errors += 1
+            run.message = _("The carrier's list ended before the total that it tells.")
         run.cursor = {"phase": "list", **pages.as_cursor()}
         held.advance()
 

@@ -62,7 +62,7 @@ def test_the_page_shows_what_the_mirror_holds(login, viewer, sim):
     assert re.findall(r'data-sim-status="([^"]*)"', html) == ["DEACTIVATED"]
     for text in (
         "EU-100M-M",
-        "73.4 MB",
+        "70 MB",
         "70 %",
         "iot.example",
         "SLEEPING",
@@ -263,3 +263,13 @@ def test_who_may_see_the_page(login, client, make_user, make_sim, sim, below, he
     nobody = make_user("Viewer")
     nobody.groups.clear()
     assert login(nobody).get(url, headers=headers).status_code == 403
+
+
+def test_each_changed_custom_field_stands_on_a_line_of_its_own(login, viewer, sim):
+    record_operation(
+        sim=sim, kind="custom_fields", operation_id=7, at=timezone.now(), outcome="success", actor=viewer,
+        reason="", ticket="", detail={"changes": {"custom1": ["", "Site 12"], "custom2": ["Lift 6", "Lift 7"]}},
+    )  # fmt: skip
+    entry = page(login(viewer), sim).split('data-event-kind="custom_fields"')[1].split("</li>")[0]
+    assert entry.count('class="changes"') == 1
+    assert entry.split('class="changes"')[1].count('class="change"') == 2

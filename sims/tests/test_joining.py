@@ -249,8 +249,30 @@ def test_a_random_history_is_told_exactly_once(history, seed):
     arriving = [replace(t) for t in told]
     random.Random(seed).shuffle(arriving)
     events = join("status", arriving, window=WINDOW)
-    assert sorted((event.at, event.from_value, event.to_value) for event in events) == truth
+    found = sorted((event.at, event.from_value, event.to_value) for event in events)
+    assert [values for _, *values in found] == [list(values) for _, *values in truth]
+    for (shown, *_values), (true, *_more) in zip(found, truth, strict=True):
+        # Our own time within a second of the log's takes its place.
+        assert abs((shown - true).total_seconds()) <= 1.001
     for event in events:
         operation = event.of(OPERATION)
         if operation is not None:
             assert abs((operation.time - event.at).total_seconds()) <= 5.001
+
+
+def test_of_two_changes_in_one_second_each_stands_where_our_own_time_puts_it():
+    """The log tells whole seconds only; an entry that only we have a time of must not come between them."""
+    events = joined(
+        telling(OPERATION, 10.2, "A>B"),
+        telling(LOG, 10, "A>B"),
+        telling(OPERATION, 10.9, "B>A"),
+        telling(LOG, 10, "B>A"),
+        telling(OPERATION, 10.5, "B>C", outcome=joining.FAILED),
+    )
+    assert [(event.to_value, event.at) for event in events] == [("B", at(10.2)), ("C", at(10.5)), ("A", at(10.9))]
+
+
+@pytest.mark.parametrize(("sent", "shown"), [(9.5, 9.5), (11, 11), (11.5, 10), (8.9, 10)])
+def test_our_own_time_is_believed_within_a_second_of_the_log(sent, shown):
+    (event,) = joined(telling(OPERATION, sent), telling(LOG, 10))
+    assert event.at == at(shown)

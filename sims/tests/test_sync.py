@@ -327,10 +327,16 @@ def test_a_list_that_gets_shorter_is_read_with_an_overlap():
     assert pages.offset == 197
 
 
-def test_a_list_without_an_end_is_given_up():
+def test_a_list_that_gives_nothing_more_ends_before_its_total():
     pages = Pages({}, 100)
     pages.took(page(0, 100, 300, 100))
-    for _ in range(5):
-        pages.took(page(1, 100, 300, 0))
+    assert [pages.took(page(1, 100, 300, 0)) for _ in range(6)] == [False] * 5 + [True]
+    assert pages.ended_early
+
+
+def test_a_list_without_an_end_is_given_up():
+    pages = Pages({}, 100)
+    for number in range(6):
+        pages.took(page(number, 100, 10_000, 100))
     with pytest.raises(ListBroken):
-        pages.took(page(1, 100, 300, 0))
+        pages.took(page(6, 100, 10_000, 100))

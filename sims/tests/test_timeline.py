@@ -257,6 +257,7 @@ def test_any_order_of_arrival_ends_in_the_true_history(make_sim, arriving):
             reading(sim, *values)
     rows = TimelineEvent.objects.filter(sim=sim).order_by("at")
     found = [
-        (row.at, row.from_value, row.to_value, row.operation_id and row.operation_id - sim.pk * 100) for row in rows
+        (row.log_time, row.from_value, row.to_value, row.operation_id and row.operation_id - sim.pk * 100)
+        for row in rows
     ]
     assert found == truth

@@ -64,6 +64,14 @@ def test_a_page_fits_a_phone(open_page, giccid, address):
     assert wide == 0, f"{wide} px to scroll sideways"
 
 
+@pytest.mark.parametrize("address", ["/sims/", "/sims/{giccid}/", "/operations/", "/pushes/", "/sync/"])
+def test_no_column_is_cut_off_on_a_small_laptop(open_page, giccid, address):
+    page = open_page("admin", viewport={"width": 1280, "height": 800})
+    page.goto(address.format(giccid=giccid))
+    cut = page.evaluate("[...document.querySelectorAll('.table-wrap')].map((e) => e.scrollWidth - e.clientWidth)")
+    assert not any(cut), f"{cut} px to scroll sideways in the tables"
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_sign_in_page_is_accessible(open_page, theme):
     page = open_page(None, color_scheme=theme)
