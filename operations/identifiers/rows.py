@@ -16,6 +16,8 @@ from operations.identifiers.tokens import is_identifier_like
 DELIMITERS = (";", "\t", "|", ",")
 _LOOKED_AT = 50
 """Rows from which the separator is told."""
+_MOST_COLUMNS = 16_384
+"""Columns that a spreadsheet can have; a row with more is no table."""
 
 
 def single_column(text: str) -> bool:
@@ -74,6 +76,11 @@ def _csv_rows(text: str, delimiter: str) -> Iterator[Row]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         for row in reader:
+            if len(row) > _MOST_COLUMNS:
+                raise Unreadable(
+                    _("Row %(row)s of the file has more than %(columns)s columns. Please give one identifier in a row.")
+                    % {"row": reader.line_num, "columns": f"{_MOST_COLUMNS:,}"}
+                )
             yield [Cell(cell) for cell in row]
     except csv.Error as error:
         raise Unreadable(

@@ -32,6 +32,8 @@ SHORTEST_REMARK = 5
 """Digits from which a number on a line of its own is answered with "too short" instead of silence."""
 SHORTEST_RANGE = 19
 """Digits of a giccid, with which alone a range can begin."""
+_SHORTEST_NOTATION = 4
+"""Characters of the shortest cell that may stand for an identifier, ``9E18``."""
 _CUT_OFF = range(8, LONGEST + 1)
 """Digits of a number in E-notation that may be an identifier."""
 
@@ -59,6 +61,9 @@ _RUN = re.compile(
     re.ASCII,
 )
 _GROUP = re.compile(rf"([ -]?)[ (]*({RANGE}?)[ ]?(\d+)", re.ASCII)
+_SHORTENED = re.compile(
+    rf"(?<![\w.-])\d{{1,12}}(?:…|\.{{2,3}})\d{{1,10}}[ ]{{0,3}}[-{RANGE}][ ]{{0,3}}\d{{1,10}}(?!\w)", re.ASCII
+)
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _NAMES = frozenset({"giccid", "iccid", "imsi", "msisdn", "imei", "sim", "sims", "imeisv"})
 _LETTER = re.compile(r"[^\W\d_]")
@@ -76,7 +81,7 @@ def read_text(text: str) -> list[Line]:
         if not row:
             continue
         lines = list(_lines_of(row))
-        given = row if len(lines) == 1 and len(row) <= _SHOWN_WHOLE else None
+        given = _shown(row) if len(lines) == 1 and len(row) <= _SHOWN_WHOLE else None
         for line in lines:
             found.append(line.numbered(len(found) + 1, given))
         check_number(len(found))
@@ -91,14 +96,16 @@ def read_cell(text: str) -> list[Line]:
     cell = " ".join(plain(text).split())
     lines = list(_lines_of(cell)) if len(cell) <= _LONGEST_CELL else []
     if not lines:
-        lines = [Line(0, cell, problem=_why_nothing(cell))]
+        lines = [Line(0, _shown(cell), problem=_why_nothing(cell))]
     if len(lines) == 1:
-        return [lines[0].numbered(0, cell)]
+        return [lines[0].numbered(0, _shown(cell))]
     return lines
 
 
 def is_identifier_like(text: str) -> bool:
     """Whether a cell holds one number that may be an identifier, and nothing else of weight."""
+    if len(text) < _SHORTEST_NOTATION:
+        return False
     cell = " ".join(plain(text).split())
     if _PLAIN_LINE.fullmatch(cell):
         return True
@@ -126,6 +133,17 @@ def _written_out() -> str:
 
 
 def _lines_of(row: str) -> Iterator[Line]:
+    """A range whose first number is written short (``898…040-060``) names no SIM; what stands beside it may."""
+    start = 0
+    for shortened in _SHORTENED.finditer(row):
+        yield from _lines_of_part(row[start : shortened.start()])
+        problem = _("The number is shortened. Please give the first giccid of a range in full.")
+        yield Line(0, _shown(shortened.group()), problem=problem)
+        start = shortened.end()
+    yield from _lines_of_part(row[start:])
+
+
+def _lines_of_part(row: str) -> Iterator[Line]:
     if _PLAIN_LINE.fullmatch(row):
         yield Line(0, row, digits=row)
         return
@@ -147,6 +165,11 @@ def _lines_of(row: str) -> Iterator[Line]:
         taken.append((match.start(), lines))
     for _place, lines in sorted(taken, key=lambda pair: pair[0]):
         yield from lines
+
+
+def _shown(text: str) -> str:
+    """As a person may read it: without the marks that stand for something in here."""
+    return text.replace(RANGE, "–").replace(BREAK, " ")
 
 
 def _has_words(row: str) -> bool:
@@ -196,7 +219,7 @@ def _lines_of_run(run: str, shortest: int) -> Iterator[Line]:
     numbers = numbers_of(groups)
     for place, number in enumerate(numbers):
         last = place == len(numbers) - 1
-        text = run[number.start : number.end].replace(RANGE, "–").strip()
+        text = _shown(run[number.start : number.end]).strip()
         if isinstance(number, Range) and len(number.first) < SHORTEST_RANGE:
             yield Line(0, text, problem=_("A range is understood for giccids only."))
         elif isinstance(number, Range):
@@ -225,7 +248,7 @@ def _remark(run: str) -> list[Line]:
     digits = re.sub(r"\D", "", run)
     if len(digits) < SHORTEST_REMARK:
         return []
-    return [Line(0, run.replace(RANGE, "–"), problem=_too_short(len(digits)))]
+    return [Line(0, _shown(run), problem=_too_short(len(digits)))]
 
 
 def _why_nothing(cell: str) -> str:

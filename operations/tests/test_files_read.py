@@ -291,3 +291,7 @@ def test_a_row_far_down_does_not_hold_the_worker():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sheets, "SECONDS", 0.5)
         assert "takes too long" in refusal(data)
+
+
+def test_a_row_of_more_columns_than_a_spreadsheet_has_is_refused():
+    assert "columns" in refusal((b"a," * 20_000 + b"b\n") * 2, "sims.csv")

@@ -177,3 +177,20 @@ def test_any_text_is_read(text):
         assert len(line.text) <= 200
         assert bool(line.problem) != bool(line.digits)
         assert line.digits == "" or (line.digits.isascii() and line.digits.isdigit())
+
+
+@pytest.mark.parametrize("text", [f"{NINETEEN} – 060", f"cards {NINETEEN}—060"])
+def test_a_long_dash_is_shown_as_one(text):
+    (line,) = read_text(text)
+    assert "–" in line.text
+    assert line.text.isprintable()
+
+
+@pytest.mark.parametrize("text", ["898…040-060", "898...040-060", "898…040 – 060"])
+def test_a_range_that_begins_with_a_shortened_number_says_so(text):
+    (line,) = read_text(text)
+    assert "in full" in line.problem
+
+
+def test_what_stands_beside_a_shortened_range_is_read():
+    assert digits(f"898…040-060, {A}") == ["", A]
