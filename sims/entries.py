@@ -45,7 +45,17 @@ _NEWS: dict[str, tuple[Promise, str]] = {
 _IN_BYTES = {"dataUsage", "threshold", "dataQuota"}
 
 # What these say stands in the title already, or is for the machine.
-_SHOWN_ELSEWHERE = {"event", "changes", "text", "operation_kind", "operation_state", "answer", "code", "direction"}
+_SHOWN_ELSEWHERE = {
+    "event",
+    "changes",
+    "text",
+    "operation_kind",
+    "operation_state",
+    "answer",
+    "code",
+    "direction",
+    "job",
+}
 
 
 @dataclass
@@ -60,6 +70,8 @@ class Entry:
     outcome: str = ""
     answer: str = ""
     text: str = ""
+    job: int | None = None
+    """The batch job that its operation belongs to."""
     facts: list[tuple[str, str]] = field(default_factory=list)
     sources: list[tuple[str, datetime | None]] = field(default_factory=list)
 
@@ -85,6 +97,7 @@ def _entry(event: TimelineEvent, names: dict[str, str]) -> Entry:
         outcome=str(event.get_outcome_display()) if failed else "",
         answer=_text(detail.get("answer")) if failed else "",
         text=_text(detail.get("text")),
+        job=detail["job"] if event.operation_id and isinstance(detail.get("job"), int) else None,
         facts=[(_words(name), _fact(name, value)) for name, value in detail.items() if _is_fact(name, value)],
         sources=_sources(event),
     )

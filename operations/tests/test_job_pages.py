@@ -302,3 +302,20 @@ def test_the_list_is_filtered_and_searched(plan, running, agent, login):
 def test_an_empty_list_leads_to_the_first_job(agent, viewer, login):
     assert "/jobs/new/" in text_of(login(agent).get("/jobs/"))
     assert "/jobs/new/" not in text_of(login(viewer).get("/jobs/"))
+
+
+def test_the_page_of_an_operation_leads_to_its_job_only_who_may_see_that(supervisor, make_sim, scoped_agent, login):
+    sims = [make_sim(), make_sim(account="north_logistics")]
+    job = begin(planned_job(supervisor, sims), ["done", "done"], state="done")
+    own = job.operations.get(sim=sims[0])
+    link = f'href="/jobs/{job.pk}/"'
+    assert link in text_of(login(supervisor).get(f"/operations/{own.pk}/"))
+    response = login(scoped_agent).get(f"/operations/{own.pk}/")
+    assert response.status_code == 200
+    assert link not in text_of(response)
+
+
+def test_a_plan_that_changes_nothing_takes_no_time(supervisor, make_sim, login):
+    client, sims = login(supervisor), [make_sim()]
+    assert "Takes about" in text_of(client.get(f"/jobs/{planned_job(supervisor, sims).pk}/"))
+    assert "Takes about" not in text_of(client.get(f"/jobs/{planned_job(supervisor, [], refused=1).pk}/"))

@@ -18,6 +18,7 @@ from operations.errors import Conflict, NotAllowed
 from operations.forms import SettleForm
 from operations.kinds import KINDS
 from operations.models import Operation
+from operations.selectors_jobs import list_jobs
 from operations.services.jobs import rules
 from operations.services.jobs.forms import ReasonForm
 from operations.services.settle import settle_operation
@@ -44,6 +45,7 @@ def detail_context(
     why_not = rules.deciding_at_all(operation.actor_id, operation.kind, request.user) if waits else None
     return {
         **operation_context(operation),
+        "job": list_jobs(request.user).filter(pk=operation.job_id).first() if operation.job_id else None,
         "attempts": attempts,
         "version": f"{operation.state}-{len(attempts)}-{unfinished}-{operation.readbacks}",
         "is_live": operation.state in Operation.OPEN_STATES,

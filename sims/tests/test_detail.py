@@ -273,3 +273,12 @@ def test_each_changed_custom_field_stands_on_a_line_of_its_own(login, viewer, si
     entry = page(login(viewer), sim).split('data-event-kind="custom_fields"')[1].split("</li>")[0]
     assert entry.count('class="changes"') == 1
     assert entry.split('class="changes"')[1].count('class="change"') == 2
+
+
+def test_an_entry_leads_to_the_batch_job_of_its_operation(login, viewer, sim):
+    told = {"sim": sim, "kind": "status", "at": timezone.now(), "to_value": "ACTIVATED", "outcome": "success"}
+    told |= {"actor": viewer, "reason": "", "ticket": ""}
+    record_operation(**told, operation_id=7, detail={"job": 72})
+    entry = page(login(viewer), sim).split('data-event-kind="status"')[1].split("</li>")[0]
+    assert 'href="/jobs/72/"' in entry
+    assert "job: 72" not in entry
