@@ -30,13 +30,12 @@ TEMPLATE = "operations/dialog.html"
 def _form_context(
     request: HttpRequest, kind: Kind, sim: Sim, form: forms.BaseForm | None, *, nonce: str = "", conflict: str = ""
 ) -> dict[str, Any]:
-    only_asks = kind.only_asks(request.user)
+    approval = [_("A supervisor approves it first.")] if kind.only_asks(request.user) else []
     context: dict[str, Any] = {
         "sim": sim,
         "kind": kind,
         "form": form,
-        "sentences": [*kind.what_happens(sim), *([_("A supervisor approves it first.")] if only_asks else [])],
-        "send_label": _("Ask for approval") if only_asks else kind.label,
+        "sentences": [*kind.what_happens(sim), *approval],
         "nonce": nonce or str(uuid.uuid4()),
         "conflict": conflict,
     }

@@ -118,12 +118,26 @@ def test_a_supervisor_retires_after_typing_the_last_digits(open_page, carrier):
     assert len(carrier.changes(giccid)) == 1
 
 
-def test_an_agent_cannot_retire_and_a_viewer_can_change_nothing(open_page, carrier):
+def test_an_agent_asks_for_a_retire_that_a_supervisor_approves(open_page, carrier):
     giccid = carrier.fresh("DEACTIVATED")["giccid"]
     page = open_page("agent")
     page.goto(f"/sims/{giccid}/")
-    expect(page.get_by_role("button", name="Retire", exact=True)).to_be_disabled()
-    expect(page.get_by_role("button", name="Activate", exact=True)).to_be_enabled()
+    dialog, send = act(page, "Retire", confirm=giccid[-4:])
+    expect(dialog).to_contain_text("A supervisor approves it first")
+    send.click()
+    expect(page.locator("#sim-operations")).to_contain_text("Awaiting approval", timeout=DONE)
+    sim_status(page, "DEACTIVATED")
+    assert carrier.changes(giccid) == []
+    page = open_page("supervisor")
+    page.goto(f"/sims/{giccid}/")
+    page.locator("#sim-operations").get_by_role("link", name="Retire").click()
+    page.get_by_role("button", name="Approve", exact=True).click()
+    expect(page.locator("[data-operation-state]")).to_have_attribute("data-operation-state", "done", timeout=DONE)
+    assert [change["to"] for change in carrier.changes(giccid)] == ["RETIRED"]
+
+
+def test_a_viewer_can_change_nothing(open_page, carrier):
+    giccid = carrier.fresh("DEACTIVATED")["giccid"]
     page = open_page("viewer")
     page.goto(f"/sims/{giccid}/")
     sim_status(page, "DEACTIVATED")
