@@ -260,7 +260,7 @@ def test_the_csv_holds_every_line_and_no_formula(plan, sims, agent, login):
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_the_xlsx_keeps_identifiers_as_text(start, plan, sims, agent, login):
-    add_line(plan, "not_found", text=f"{start}cmd", note="\x00odd")
+    add_line(plan, "not_found", text=f"{start}cmd", note="\x01odd")
     response = login(agent).get(f"/jobs/{plan.pk}/lines.xlsx")
     book = load_workbook(io.BytesIO(b"".join(response.streaming_content)))
     rows = list(book.active.iter_rows())
