@@ -12,6 +12,7 @@ from operations.models import BatchJob, Operation
 from operations.services.jobs import hold as holding
 from operations.services.jobs.confirm import cancel, cancel_unsent, confirm, hold_sims, pause, resume
 from operations.services.jobs.counts import recount
+from operations.services.jobs.forms import ConfirmForm
 from operations.tests.plan_helpers import age, begun, codes, ended, held, lines, planned, rate_plan, taken
 
 
@@ -267,3 +268,12 @@ class TestPauseAndCancel:
         for act in (cancel, pause, resume):
             with pytest.raises(Conflict):
                 act(job, agent)
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"), [("1234", True), ("1,234", True), ("1.234", False), ("123", False), ("", False)]
+)
+def test_the_number_to_retire_may_be_typed_as_the_page_writes_it(typed, taken):
+    job = BatchJob(kind="retire", eligible=1234)
+    form = ConfirmForm({"reason": "old devices", "ticket": "T-1", "confirm": typed}, job=job)
+    assert form.is_valid() is taken

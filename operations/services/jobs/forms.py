@@ -193,8 +193,8 @@ class ConfirmForm(forms.Form):
             del self.fields["confirm"]
 
     def clean_confirm(self) -> str:
-        """The number of SIMs that will be retired, nothing else."""
-        typed: str = self.cleaned_data["confirm"]
+        """The number of SIMs that will be retired, nothing else; as the page writes it, ``1,234``, or without comma."""
+        typed: str = self.cleaned_data["confirm"].replace(",", "")
         if typed != str(self.job.eligible):
             raise ValidationError(_("This is not the number of SIMs that will be retired."), code="confirm")
         return typed
