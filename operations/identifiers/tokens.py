@@ -159,6 +159,8 @@ def _lines_of_part(row: str) -> Iterator[Line]:
     row = _take_mixed_words(row, taken)
     lone = remarks and not taken and len(_RUN.findall(row)) == 1
     for match in _RUN.finditer(row):
+        if len(match.group()) < SHORTEST_REMARK and RANGE not in match.group():
+            continue  # too short for a line or a remark; a row may have millions of these
         lines = list(_lines_of_run(match.group(), shortest))
         if not lines and lone:
             lines = _remark(match.group())
