@@ -39,6 +39,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("PORTAL_MODE", str, "production", "`make demo` sets `demo`, which listens on loopback only.", demo="demo"),
     Option("SECRET_KEY", str, "", "Signs sessions and tokens; 50 random characters.", required=True),
     Option(
+        "ENCRYPTION_KEYS",
+        list,
+        [],
+        "Keys of stored secrets, comma separated, the newest first; without it one made from SECRET_KEY.",
+    ),
+    Option(
         "ALLOWED_HOSTS",
         list,
         [],

@@ -17,14 +17,19 @@ _VIEWER = {
     "sims.view_syncrun",
     "operations.view_operation",
     "operations.view_batchjob",
+    "notifications.view_notification",
+    "sms.view_message",
 }
 _AGENT = _VIEWER | {
     "operations.change_sim_state",
     "operations.change_sim_settings",
     "operations.run_batch_job",
     "sims.add_note",
+    "sims.tag_sim",
+    "notifications.handle_notification",
+    "sms.send_message",
 }
-_SUPERVISOR = _AGENT | {"operations.retire_sim", "operations.approve_operation"}
+_SUPERVISOR = _AGENT | {"operations.retire_sim", "operations.approve_operation", "sms.manage_templates"}
 _ADMINISTRATOR = _SUPERVISOR | {
     "sims.run_sync",
     "core.view_auditentry",
@@ -43,7 +48,17 @@ _ADMINISTRATOR = _SUPERVISOR | {
     "notifications.view_pushsource",
     "notifications.add_pushsource",
     "notifications.change_pushsource",
-    "sms.view_message",
+    "notifications.view_rule",
+    "notifications.add_rule",
+    "notifications.change_rule",
+    "notifications.delete_rule",
+    "notifications.allow_automatic_rule",
+    "notifications.view_forward",
+    "notifications.add_forward",
+    "notifications.change_forward",
+    "notifications.delete_forward",
+    "notifications.view_delivery",
+    "notifications.resend_delivery",
 }
 
 ROLES: dict[str, frozenset[str]] = {

@@ -9,10 +9,26 @@ from django.utils.translation import gettext_lazy as _
 
 
 class PushSource(models.Model):
-    """A sender of pushes: one SmartHub tenant or rule set. Its token is kept as a SHA-256 digest only."""
+    """A sender of pushes: one SmartHub tenant or rule set. Its tokens are kept as SHA-256 digests only."""
 
     name = models.CharField(_("name"), max_length=80, unique=True)
     token_digest = models.CharField(_("token digest"), max_length=64, unique=True, editable=False)
+    previous_digest = models.CharField(
+        _("digest of the token before"), max_length=64, null=True, blank=True, unique=True, editable=False
+    )
+    previous_until = models.DateTimeField(_("the token before ends"), null=True, blank=True, editable=False)
+    hmac_key = models.TextField(
+        _("signing key"), blank=True, default="", editable=False, help_text=_("Encrypted; empty: no signature asked.")
+    )
+    networks = models.JSONField(
+        _("networks"), default=list, blank=True, help_text=_("Networks it may push from; empty: any.")
+    )
+    silence_hours = models.PositiveIntegerField(
+        _("silence"), default=0, help_text=_("Hours without a push that are worth a notification; 0: never.")
+    )
+    silent_since = models.DateTimeField(
+        _("silent since"), null=True, blank=True, editable=False, help_text=_("The silence that was told of.")
+    )
     active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("made"), default=timezone.now, editable=False)
     last_push_at = models.DateTimeField(_("last push"), null=True, blank=True, editable=False)
