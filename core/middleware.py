@@ -14,10 +14,12 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import urlencode
 
+from core.addresses import client_address
 from core.htmx import toast
 from core.metrics import observe_request
 from core.request_context import RequestContext, set_request
@@ -36,7 +38,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _REQUEST_ID.match(given) else str(uuid.uuid4())
-        set_request(RequestContext(request_id=request_id, address=request.META.get("REMOTE_ADDR") or None))
+        set_request(RequestContext(request_id=request_id, address=client_address(request) or None))
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         response = self.get_response(request)
@@ -61,6 +63,31 @@ class MetricsMiddleware:
             status=response.status_code,
             seconds=time.perf_counter() - start,
         )
+        return response
+
+
+class WebhookMiddleware:
+    """Answers machines without what only browsers need.
+
+    A push of the carrier has no session, user, language, form or page: what follows in ``MIDDLEWARE`` would cost more
+    than storing the push does. The view checks the token in the address.
+    """
+
+    PATH = "/webhooks/smarthub/"
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(self.PATH):
+            return self.get_response(request)
+        try:
+            match = resolve(request.path_info)
+        except Resolver404:
+            return self.get_response(request)
+        request.resolver_match = match
+        request.get_host()  # refuses a host that is not ours, as the longer way would
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
         return response
 
 
