@@ -123,6 +123,14 @@ class Rule(models.Model):
         related_name="+",
     )
     automatic_allowed_at = models.DateTimeField(_("allowed"), null=True, blank=True, editable=False)
+    automatic_digest = models.CharField(
+        _("what was allowed"),
+        max_length=64,
+        blank=True,
+        default="",
+        editable=False,
+        help_text=_("Digest of conditions and operation: allowed is what was read, and nothing else."),
+    )
 
     created_at = models.DateTimeField(_("made"), default=timezone.now, editable=False)
     changed_at = models.DateTimeField(_("changed"), auto_now=True)

@@ -99,6 +99,7 @@ class NotificationItem(models.Model):
     proposal_refused = models.TextField(
         _("why no operation"), blank=True, default="", help_text=_("The sentence that stood against it.")
     )
+    automatic = models.BooleanField(_("sent without approval"), default=False)
 
     class Meta:
         verbose_name = _("event of a notification")
@@ -108,6 +109,8 @@ class NotificationItem(models.Model):
         indexes = [
             models.Index(fields=["notification", "-at", "-id"], name="item_notification"),
             models.Index(fields=["rule", "sim", "-at"], name="item_rule_sim"),
+            models.Index(fields=["rule", "-at"], name="item_rule_at"),
+            models.Index(fields=["rule", "-id"], condition=Q(automatic=True), name="item_automatic"),
             models.Index(fields=["sim", "-at"], condition=Q(sim__isnull=False), name="item_sim"),
         ]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import bisect
 import zoneinfo
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from notifications.models import Event, Rule, Severity
+from notifications.models import Rule, Severity
+from sims.models.tag import tag_key
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Facts:
     plan_code: str = ""
     """The SIM's basic rate plan when it happened."""
     tags: frozenset[str] = frozenset()
-    """The SIM's tags when the rules are applied."""
+    """The keys (``sims.models.tag.tag_key``) of the SIM's tags when the rules are applied."""
     value: float | None = None
     """The figure in the kind's unit."""
 
@@ -39,41 +40,9 @@ def matches(rule: Rule, facts: Facts) -> bool:
         facts.kind in rule.kinds
         and (not rule.accounts or facts.account_name in rule.accounts)
         and (not rule.plans or facts.plan_code in rule.plans)
-        and (not rule.tags or not facts.tags.isdisjoint(rule.tags))
+        and (not rule.tags or not facts.tags.isdisjoint(map(tag_key, rule.tags)))
         and (rule.threshold is None or (facts.value is not None and facts.value >= rule.threshold))
     )
-
-
-def facts_of(event: Event, tags: Iterable[str] = ()) -> Facts:
-    """The facts of a stored event; ``tags`` are those of its SIM."""
-    return Facts(
-        kind=event.kind,
-        account_name=event.account_name,
-        plan_code=event.plan_code,
-        tags=frozenset(tags),
-        value=event.value,
-    )
-
-
-def active_rules() -> list[Rule]:
-    """All rules that are switched on, in the order in which they are applied and locked."""
-    return list(Rule.objects.filter(active=True).order_by("pk"))
-
-
-def rules_for(event: Event) -> list[Rule]:
-    """The rules switched on whose conditions hold for ``event``; "at most one per SIM in" is not asked."""
-    rules = active_rules()
-    facts = facts_of(event, tags_of([event], rules).get(event.sim_id or 0, ()))
-    return [rule for rule in rules if matches(rule, facts)]
-
-
-def tags_of(events: Sequence[Event], rules: Iterable[Rule]) -> dict[int, frozenset[str]]:
-    """The tags of the events' SIMs by SIM, as far as ``rules`` ask for them; no query when none does."""
-    from notifications.services import tagging
-
-    wanted = {tag for rule in rules for tag in rule.tags}
-    sims = {event.sim_id for event in events if event.sim_id is not None}
-    return tagging.tags_of(sims, wanted) if wanted and sims else {}
 
 
 class Spacing:
