@@ -226,13 +226,17 @@ class ListView(PermissionRequiredMixin, View):
                 return listing._at(parameter, request.GET[parameter])
         return listing.url
 
-    def _table(self, request: HttpRequest, rows: list[Any], order: Order) -> BaseTable:
+    def shown_columns(self, request: HttpRequest) -> list[str]:
+        """Names of the columns that the user sees."""
         preferences = getattr(request.user, "preferences", None)
         stored = preferences.get("columns") if isinstance(preferences, dict) else None
         chosen = stored.get(self.name) if isinstance(stored, dict) else None
+        return self.table_class.shown_columns(chosen)
+
+    def _table(self, request: HttpRequest, rows: list[Any], order: Order) -> BaseTable:
         return self.table_class(
             rows,
-            shown=self.table_class.shown_columns(chosen),
+            shown=self.shown_columns(request),
             order_by=str(order),
             order_by_field="sort",
             attrs={

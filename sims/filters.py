@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from core.badges import SIM_STATUSES
 from core.expressions import OrNone
 from core.filters import Choices, FilterSet, ManyFilter, SearchFilter
-from sims.models import Sim
-from sims.selectors import search, sims
+from sims.models import Sim, SimTag
+from sims.models.tag import tag_key
+from sims.selectors import search, sims, tags
 
 # A filter asks for the very expression that the list sorts by, so that one index serves both.
 _PLAN, _POOL = OrNone("plan_id"), OrNone("pool_id")
@@ -79,6 +80,11 @@ def _seen(values: list[str]) -> Q:
     return condition
 
 
+def _tag(values: list[str]) -> Q:
+    """SIMs that bear one of the tags, in any spelling of it."""
+    return Q(pk__in=SimTag.objects.filter(tag__key__in=[tag_key(value) for value in values]).values("sim_id"))
+
+
 def _statuses(request: HttpRequest) -> Choices:
     known = [(value, badge.label) for value, badge in SIM_STATUSES.items()]
     return known + [(value, value) for value in sims.unknown_statuses()]
@@ -100,6 +106,10 @@ def _pools(request: HttpRequest) -> Choices:
 
 def _countries(request: HttpRequest) -> Choices:
     return [(code, code) for code in sims.countries(request.user)] + [(NONE, _("Unknown"))]
+
+
+def _tags(request: HttpRequest) -> Choices:
+    return [(name, name) for name in tags.known_tags(request.user)]
 
 
 class SimFilterSet(FilterSet):
@@ -149,6 +159,8 @@ class SimFilterSet(FilterSet):
         ],
         condition=_quota,
     )
+
+    tag = ManyFilter(label=_("Tag"), choices=_tags, condition=_tag)
 
     @property
     def hint(self) -> str:  # type: ignore[override]  # a list without a search box has a constant here

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import django_tables2 as tables
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -92,6 +92,8 @@ class SimTable(BaseTable):
     custom4 = tables.Column(verbose_name=_("Custom 4"), attrs=_CLIPPED_TEXT)
     custom5 = tables.Column(verbose_name=_("Custom 5"), attrs=_CLIPPED_TEXT)
 
+    tags = tables.Column(accessor="tag_names", verbose_name=_("Tags"), orderable=False, attrs={"td": {"class": "wide"}})
+
     class Meta:
         row_attrs: ClassVar = {"data-giccid": lambda record: record.giccid}
 
@@ -125,6 +127,10 @@ class SimTable(BaseTable):
         """Dot and word."""
         css, word = ("online is-online", _now("Online")) if value else ("online", _now("Offline"))
         return format_html('<span class="{}">{}</span>', css, word)
+
+    def render_tags(self, value: list[str]) -> SafeString:
+        """A small box for each."""
+        return format_html_join(" ", '<span class="tag">{}</span>', ((name,) for name in value))
 
     def render_apn(self, record: Sim) -> Any:
         """All APNs in one word."""

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sims.views import detail, notes
+from sims.views import detail, notes, tags
 from sims.views.list import SimListView
 from sims.views.sync import sync_page
 
@@ -13,5 +13,7 @@ urlpatterns = [
     path("sims/<str:giccid>/timeline/", detail.sim_timeline, name="timeline"),
     path("sims/<str:giccid>/live/", detail.sim_live, name="live"),
     path("sims/<str:giccid>/notes/", notes.add, name="note"),
+    path("sims/<str:giccid>/tags/", tags.add, name="tag_add"),
+    path("sims/<str:giccid>/tags/remove/", tags.remove, name="tag_remove"),
     path("sync/", sync_page, name="sync"),
 ]

@@ -19,7 +19,7 @@ def tag_names(sim_id: int) -> set[str]:
 
 def tags_of(sim: Sim) -> list[SimTag]:
     """The tags of a SIM that the user was shown to see already, in order, with who added each."""
-    return list(sim.sim_tags.select_related("tag", "added_by").order_by("tag__key"))
+    return list(SimTag.objects.filter(sim=sim).select_related("tag", "added_by").order_by("tag__key"))
 
 
 def tags_of_many(sim_ids: Iterable[int]) -> dict[int, list[str]]:

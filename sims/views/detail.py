@@ -22,9 +22,10 @@ from core import slots
 from core.htmx import wants_fragment
 from core.paging import BadCursor, Page, encode, paginate
 from sims.entries import entries
-from sims.forms import NoteForm
+from sims.forms import NoteForm, TagForm
 from sims.models import Sim, TimelineEvent
 from sims.models.sim import CUSTOM_FIELDS
+from sims.selectors import tags
 from sims.selectors import timeline as timelines
 from sims.selectors.sims import get_sim
 from sims.services.refresh import request_refresh
@@ -98,8 +99,10 @@ def sim_live(request: HttpRequest, giccid: str) -> HttpResponse:
     return response if context["only_read"] else trigger_client_event(response, "sim-changed")
 
 
-def page_context(request: HttpRequest, sim: Sim, note_form: NoteForm | None = None) -> dict[str, Any]:
-    """What the SIM page shows; ``note_form`` is one that was refused."""
+def page_context(
+    request: HttpRequest, sim: Sim, note_form: NoteForm | None = None, tag_form: TagForm | None = None
+) -> dict[str, Any]:
+    """What the SIM page shows; ``note_form`` and ``tag_form`` are ones that were refused."""
     kinds = chosen_kinds(request)
     page, bad = _timeline_page(request, sim, kinds)
     until = encode(timelines.ORDER, page.rows[-1]) if page.next else ""
@@ -113,6 +116,17 @@ def page_context(request: HttpRequest, sim: Sim, note_form: NoteForm | None = No
         "bad_cursor": bad,
         **overview_context(request, sim),
         **_timeline_context(sim, kinds, page),
+        **tag_context(request, sim, tag_form),
+    }
+
+
+def tag_context(request: HttpRequest, sim: Sim, form: TagForm | None = None) -> dict[str, Any]:
+    """The SIM's tags, and for who may tag, the form (``form`` is one that was refused) and what is in use."""
+    may = request.user.has_perm("sims.tag_sim")
+    return {
+        "tags": tags.tags_of(sim),
+        "tag_form": (form or TagForm()) if may else None,
+        "known_tags": tags.known_tags(request.user) if may else [],
     }
 
 
