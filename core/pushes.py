@@ -5,7 +5,7 @@ So the inbox, which is above all of them or beside them, imports none of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,12 @@ class PushEvent:
     key: str
     """The same for every copy of the same push: the event id, or a digest of the body."""
     body: dict[str, Any] = field(default_factory=dict)
+    received_at: datetime | None = None
+    """When it was stored, by the portal's clock."""
+    prepared: bool = False
+    """Whether a preparation has seen to this push; see :func:`register_preparation`."""
+    trouble: Exception | None = None
+    """What the preparation met with. A handler does what it can without it, and raises it then."""
 
 
 class PushProblem(Exception):
@@ -35,14 +41,45 @@ PushHandler = Callable[[PushEvent], str]
 """Acts on a push, idempotently; answers what it did in a few words for the inbox. Raises :class:`PushProblem`
 for a push that can't be used, any other error to be tried again."""
 
+Preparation = Callable[[Sequence[PushEvent]], Mapping[int, Exception | None]]
+"""Does for many pushes at once what their handlers need; answers by ``push_id`` what went wrong, or ``None`` where all
+is well. A push it leaves out is left to its handler."""
+
 _handlers: dict[str, list[PushHandler]] = {}
+_last_handlers: dict[str, list[PushHandler]] = {}
+_preparations: dict[Preparation, frozenset[str]] = {}
 
 
-def register(kind: str, handler: PushHandler) -> None:
-    """Have ``handler`` called for pushes of ``kind``, in the order of registration."""
-    _handlers.setdefault(kind, []).append(handler)
+def register(kind: str, handler: PushHandler, *, last: bool = False) -> None:
+    """Have ``handler`` called for pushes of ``kind``, in the order of registration.
+
+    ``last`` ones come after all others, whichever app is ready first: they find what the others have made of it.
+    """
+    (_last_handlers if last else _handlers).setdefault(kind, []).append(handler)
 
 
 def handlers_for(kind: str) -> tuple[PushHandler, ...]:
     """The handlers of ``kind``; none for a kind nobody acts on."""
-    return tuple(_handlers.get(kind, ()))
+    return (*_handlers.get(kind, ()), *_last_handlers.get(kind, ()))
+
+
+def register_preparation(kinds: Iterable[str], preparation: Preparation) -> None:
+    """Have ``preparation`` called with the pushes of ``kinds`` in a batch, before the handlers of each.
+
+    So a hundred pushes about a hundred SIMs are one call to the carrier, and a carrier that is away is asked once.
+    """
+    _preparations[preparation] = frozenset(kinds)
+
+
+def prepare(events: Sequence[PushEvent]) -> dict[int, Exception | None]:
+    """Call the preparations; what one of them raises is the trouble of all pushes it was given."""
+    outcome: dict[int, Exception | None] = {}
+    for preparation, kinds in _preparations.items():
+        concerned = [event for event in events if event.kind in kinds]
+        if not concerned:
+            continue
+        try:
+            outcome.update(preparation(concerned))
+        except Exception as error:  # noqa: BLE001 - each push is given the trouble, and tried again for it
+            outcome.update((event.push_id, error) for event in concerned)
+    return outcome

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from notifications.services import dispatch, processing
+from notifications.services import dispatch, pruning, silence
 
 
-@shared_task(name="notifications.tasks.process_push")
-def process_push(push_id: int, attempt: int | None = None) -> None:
-    """Do one push; see :func:`notifications.services.processing.process`."""
-    processing.process(push_id, attempt)
+@shared_task(name="notifications.tasks.drain_inbox")
+def drain_inbox() -> None:
+    """Do the pushes that are due; see :func:`notifications.services.dispatch.drain`. Beat starts one now and then,
+    for retries, leases that ran out, and signals that were lost."""
+    dispatch.drain()
 
 
-@shared_task(name="notifications.tasks.dispatch_pushes")
-def dispatch_pushes() -> None:
-    """Hand out what is due; see :func:`notifications.services.dispatch.dispatch_due`."""
-    dispatch.dispatch_due()
+@shared_task(name="notifications.tasks.replay_matching")
+def replay_matching(query: str, user_id: int, up_to: int) -> None:
+    """Have many pushes done again; see :func:`notifications.services.replaying.replay_matching`."""
+    from notifications.services.replaying import replay_matching as work
+
+    work(query, user_id=user_id, up_to=up_to)
+
+
+@shared_task(name="notifications.tasks.prune_pushes")
+def prune_pushes() -> None:
+    """Delete what is kept no longer; see :func:`notifications.services.pruning.prune`."""
+    pruning.prune()
+
+
+@shared_task(name="notifications.tasks.check_silence")
+def check_silence() -> None:
+    """Tell of sources that have not pushed for too long; see :func:`notifications.services.silence.check`."""
+    silence.check()

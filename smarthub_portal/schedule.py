@@ -21,7 +21,9 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     every = {
         "operations.tasks.dispatch_operations": config["OPERATION_DISPATCH_EVERY"],
         "operations.job_tasks.dispatch_jobs": config["OPERATION_DISPATCH_EVERY"],
-        "notifications.tasks.dispatch_pushes": 10,
+        "notifications.tasks.drain_inbox": 5,
+        "notifications.tasks.prune_pushes": 3600,
+        "notifications.tasks.check_silence": 60,
         "sims.tasks.follow_changes": config["SYNC_CHANGES_EVERY"],
         "sims.tasks.full_walk": config["SYNC_FULL_EVERY"],
         "sims.tasks.resume_syncs": 30,

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
-from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
 
-from core.queue import enqueue
 from notifications.models import Push, PushSource
 from notifications.services import reading
+from notifications.services.wake import wake
 
 REJECTED_KEPT = 200
 """Rejected bodies kept of each source: enough to see what is wrong, too few to fill a disk."""
 REJECTED_CHARACTERS = 4096
 """How much of a rejected body is kept."""
-DISPATCH_AFTER = timedelta(seconds=20)
-"""A push that nobody worked on for so long is handed out again: its message was lost, or there is a line."""
-
-BROKER_PAUSE = 5.0
-"""Seconds without a try after the broker was away; the dispatcher finds what was not handed out."""
 
 _LAST_PUSH_EVERY = 60.0
 _last_push_noted: dict[int, float] = {}
-_broker_away_until = 0.0
 
 
-def receive(*, source_id: int, path_kind: str, raw: bytes) -> Push:
+def receive(*, source_id: int, path_kind: str, raw: bytes) -> None:
     """Store a push and have it processed; on return it is committed, unless the caller holds a transaction.
 
     Raises :class:`~notifications.services.reading.NotAPush` for a body that is no JSON object, after keeping the
@@ -42,7 +34,7 @@ def receive(*, source_id: int, path_kind: str, raw: bytes) -> Push:
         raise
     told = reading.read(body, path_kind)
     now = timezone.now()
-    push = Push.objects.create(
+    Push.objects.create(
         source_id=source_id,
         path_kind=path_kind,
         kind=told.kind,
@@ -51,20 +43,10 @@ def receive(*, source_id: int, path_kind: str, raw: bytes) -> Push:
         key=told.key,
         body=reading.as_text(raw),
         received_at=now,
-        next_attempt_at=now + DISPATCH_AFTER,
+        next_attempt_at=now,
     )
     _note_last_push(source_id)
-    transaction.on_commit(partial(_hand_out, push.pk))
-    return push
-
-
-def _hand_out(push_id: int) -> None:
-    """Enqueue the push; after a failure not even try for a while, so that an answer never waits for a broker."""
-    global _broker_away_until
-    from notifications.tasks import process_push  # the tasks import the services
-
-    if time.monotonic() >= _broker_away_until and not enqueue(process_push, push_id, 0):
-        _broker_away_until = time.monotonic() + BROKER_PAUSE
+    transaction.on_commit(wake)
 
 
 def _keep_rejected(*, source_id: int, path_kind: str, raw: bytes, problem: str) -> None:

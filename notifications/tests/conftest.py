@@ -12,20 +12,24 @@ from django.test import Client
 from core import pushes
 from core.pushes import PushEvent
 from notifications.models import Push, PushSource
-from notifications.services import inbox, sources
+from notifications.services import inbox, limits, sources, wake
 
 Post = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a process keeps of sources belongs to one test."""
-    sources.forget_cached()
-    inbox._last_push_noted.clear()
-    monkeypatch.setattr(inbox, "_broker_away_until", 0.0)
+def _nothing_remembered() -> Iterator[None]:
+    """What a process keeps of sources, limits and signals belongs to one test."""
+
+    def forget() -> None:
+        sources.forget_cached()
+        limits.forget()
+        wake.forget()
+        inbox._last_push_noted.clear()
+
+    forget()
     yield
-    sources.forget_cached()
-    inbox._last_push_noted.clear()
+    forget()
 
 
 @pytest.fixture
@@ -62,7 +66,8 @@ def make_push(source: PushSource) -> Callable[..., Push]:
 
     def make(body: dict[str, Any], path_kind: str = "", **fields: Any) -> Push:
         raw = json.dumps(body).encode()
-        push = inbox.receive(source_id=source.pk, path_kind=path_kind, raw=raw)
+        inbox.receive(source_id=source.pk, path_kind=path_kind, raw=raw)
+        push = Push.objects.latest("pk")
         if fields:
             Push.objects.filter(pk=push.pk).update(**fields)
             push.refresh_from_db()
@@ -72,17 +77,17 @@ def make_push(source: PushSource) -> Callable[..., Push]:
 
 
 class Handler:
-    """Notes each event; ``errors`` are raised one by one before it succeeds."""
+    """Notes each event; ``errors`` are raised one by one (``None``: a success) before it succeeds."""
 
     def __init__(self) -> None:
         self.events: list[PushEvent] = []
-        self.errors: list[Exception] = []
+        self.errors: list[BaseException | None] = []
         self.answer = "noted"
 
     def __call__(self, event: PushEvent) -> str:
         self.events.append(event)
-        if self.errors:
-            raise self.errors.pop(0)
+        if self.errors and (error := self.errors.pop(0)) is not None:
+            raise error
         return self.answer
 
 

@@ -14,7 +14,6 @@ from core.models import AuditEntry
 from core.pushes import PushProblem
 from notifications.models import Push
 from notifications.services import dispatch, processing
-from notifications.tasks import dispatch_pushes, process_push
 from smarthub.errors import RateLimited
 
 BODY = {"eventType": "TEST_EVENT", "eventId": "e-1", "giccid": "8986011805021000040"}
@@ -78,23 +77,24 @@ def test_a_copy_of_a_push_that_failed_is_done(make_push, handler):
     assert len(handler.events) == 2
 
 
-def test_a_message_about_an_attempt_that_was_made_does_nothing(make_push, handler):
+def test_an_attempt_that_was_made_is_not_made_again(make_push, handler):
     handler.errors = [ValueError("once")]
     push = make_push(BODY)
-    process_push(push.pk, 0)
-    process_push(push.pk, 0)
+    processing.process(push.pk, 0)
+    processing.process(push.pk, 0)
     assert len(handler.events) == 1
-    process_push(push.pk, 1)
+    processing.process(push.pk, 1)
     assert len(handler.events) == 2
     push.refresh_from_db()
     assert push.state == "done"
 
 
-def test_a_finished_push_is_not_done_again_by_a_late_message(make_push, handler):
+def test_a_finished_push_is_not_done_again(make_push, handler):
     push = make_push(BODY)
     for _ in range(3):
-        process_push(push.pk)
-    process_push(push.pk + 1000)
+        processing.process(push.pk)
+        dispatch.drain()
+    assert processing.process(push.pk + 1000) == ""
     assert len(handler.events) == 1
 
 
@@ -142,23 +142,23 @@ def test_a_carrier_that_asks_for_patience_gets_it(make_push, handler):
     assert push.next_attempt_at > timezone.now() + timedelta(seconds=590)
 
 
-def test_a_worker_killed_between_claim_and_end_loses_nothing(make_push, handler, valkey):
-    handler.errors = [KeyboardInterrupt()]  # ends the worker where it stands, as a kill does
-    push = make_push(BODY)
+def test_a_worker_killed_in_a_batch_loses_nothing(make_push, handler, monkeypatch):
+    pushes = [make_push({**BODY, "eventId": f"e-{n}"}) for n in range(3)]
+    handler.errors = [None, KeyboardInterrupt()]  # ends the worker where it stands, as a kill does
     with pytest.raises(KeyboardInterrupt):
-        process_push(push.pk, 0)
-    push.refresh_from_db()
-    assert (push.state, push.attempts) == ("received", 1)
-    process_push(push.pk, 1)
-    assert len(handler.events) == 1, "another worker took it while the lease ran"
-    assert dispatch.dispatch_due() == 0
+        dispatch.drain()
+    assert {push.state for push in Push.objects.all()} == {"received"}
+    assert dispatch.drain() == 0, "another worker took them while the lease ran"
 
     past = timezone.now() - timedelta(seconds=1)
     Push.objects.update(lease_until=past, next_attempt_at=past)
-    assert dispatch.dispatch_due() == 1
-    process_push(push.pk, 1)
-    push.refresh_from_db()
-    assert (push.state, len(handler.events)) == ("done", 2)
+    batches = []
+    work = processing._work
+    monkeypatch.setattr(processing, "_work", lambda claimed: batches.append(len(claimed)) or work(claimed))
+    assert dispatch.drain() == 3
+    assert batches[:3] == [1, 1, 1], "what may have killed a worker is done alone"
+    assert set(Push.objects.values_list("state", "attempts")) == {("done", 2)}
+    assert len({event.push_id for event in handler.events}) == len(pushes)
 
 
 def test_a_worker_whose_lease_ran_out_does_not_write_over_its_successor(make_push, handler, monkeypatch):
@@ -184,19 +184,59 @@ def test_a_push_that_kills_its_worker_each_time_is_parked(make_push, handler):
     assert not handler.events
 
 
-def test_the_dispatcher_finds_what_is_due_and_hands_it_out_once(make_push, handler, valkey):
-    fresh = make_push(BODY)
-    make_push({**BODY, "eventId": "e-2"}, next_attempt_at=timezone.now() - timedelta(minutes=1))
-    failed = make_push({**BODY, "eventId": "e-3"}, state="failed", next_attempt_at=timezone.now() + timedelta(hours=1))
+def test_a_drain_does_what_is_due_and_nothing_else(make_push, handler):
+    late = make_push(BODY, next_attempt_at=timezone.now() - timedelta(minutes=1))
+    fresh = make_push({**BODY, "eventId": "e-2"})
+    later = make_push({**BODY, "eventId": "e-3"}, state="failed", next_attempt_at=timezone.now() + timedelta(hours=1))
     done = make_push({**BODY, "eventId": "e-4"}, state="done", next_attempt_at=None)
-    dispatch_pushes()
-    assert valkey.llen("push") == 1
-    dispatch_pushes()
-    assert valkey.llen("push") == 1, "handed out twice in a row"
-    for untouched in (fresh, failed, done):
+    assert dispatch.drain() == 2
+    assert {event.push_id for event in handler.events} == {late.pk, fresh.pk}
+    for untouched in (later, done):
         before = untouched.next_attempt_at
         untouched.refresh_from_db()
         assert untouched.next_attempt_at == before
+
+
+def test_copies_within_a_batch_are_done_once_and_a_poor_one_holds_nobody_up(make_push, handler):
+    pushes = [make_push(BODY) for _ in range(3)]
+    make_push({"eventType": "MOON_PHASE"})
+    Push.objects.filter(pk=make_push({**BODY, "eventId": "e-2"}).pk).update(body="[]")
+    assert dispatch.drain() == 5
+    assert len(handler.events) == 1
+    assert [Push.objects.get(pk=push.pk).result for push in pushes] == [
+        "noted",
+        f"copy of #{pushes[0].pk}",
+        f"copy of #{pushes[0].pk}",
+    ]
+    assert sorted(Push.objects.values_list("state", flat=True)) == ["dead", "done", "done", "done", "ignored"]
+
+
+def test_no_more_than_so_many_drains_and_none_is_forgotten(make_push, handler):
+    slots = [dispatch._take_slot() for _ in range(dispatch.DRAINS)]
+    make_push(BODY)
+    assert dispatch.drain() == 0, "enough are at it"
+    assert not handler.events
+    dispatch._leave_slot(slots[0])
+    assert dispatch._asked_again(), "whoever ends looks again"
+    assert dispatch.drain() == 1
+
+
+def test_a_drain_lets_others_come_first_after_a_while(make_push, handler, monkeypatch, valkey):
+    monkeypatch.setattr(dispatch, "SLICE", 0)
+    monkeypatch.setattr(processing, "BATCH", 1)
+    for n in range(2):
+        make_push({**BODY, "eventId": f"e-{n}"})
+    assert dispatch.drain() == 1
+    assert valkey.llen("push") == 1, "it goes on in a task of its own"
+
+
+def test_a_slow_carrier_has_the_rest_of_a_batch_given_back(make_push, handler, monkeypatch):
+    pushes = [make_push({**BODY, "eventId": f"e-{n}"}) for n in range(2)]
+    lease = iter([60, 60, 0, 0])
+    monkeypatch.setattr(processing, "lease_seconds", lambda: next(lease, 60))
+    processing._work(processing._claim(Push.objects.order_by("pk")))
+    states = [Push.objects.values_list("state", "attempts", "lease_until").get(pk=push.pk) for push in pushes]
+    assert states == [("done", 1, None), ("received", 0, None)]
 
 
 def test_a_scoped_account_comes_from_the_mirror_not_from_the_sender(make_push, handler, make_sim):

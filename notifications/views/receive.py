@@ -10,10 +10,15 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from notifications.services import inbox, sources
+from core.addresses import client_address
+from notifications.services import inbox, limits, sources
 from notifications.services.reading import NotAPush
+from notifications.services.sources import Known
 
 log = structlog.get_logger(__name__)
+
+RECEIVED = b'{"received": true}'
+_LATER = 10
 
 
 @login_not_required
@@ -22,25 +27,39 @@ log = structlog.get_logger(__name__)
 def receive(request: HttpRequest, token: str, kind: str = "") -> HttpResponse:
     """Store one push and answer 200 ``{"received": true}``.
 
-    404 wrong token or a source that is off, 413 over ``PUSH_MAX_BYTES``, 400 not a JSON object, 411 a length that
-    can't be known, 503 the database is away (nothing was stored: the carrier is to send again).
+    404 wrong token, a source that is off, or an address outside of its networks; 401 no valid signature where one is
+    asked for; 413 over ``PUSH_MAX_BYTES``; 400 not a JSON object; 411 a length that can't be known; 429 more than the
+    source may push; 503 the database is away. After 429 and 503 nothing was stored: the carrier is to send again.
     """
     try:
-        source_id = sources.find_active(token)
-        if source_id is None:
+        source = sources.find_active(token)
+        # Not 403: whoever has got hold of a token learns elsewhere no more than that this address is none.
+        if source is None or (source.networks and not source.allows(client_address(request))):
             return _problem(404, "Not Found")
         raw = _body(request)
         if isinstance(raw, HttpResponse):
             return raw
-        inbox.receive(source_id=source_id, path_kind=kind, raw=raw)
+        refusal = _refusal(request, source, raw)
+        if refusal is not None:
+            return refusal
+        inbox.receive(source_id=source.source_id, path_kind=kind, raw=raw)
     except NotAPush as problem:
         return _problem(400, str(problem))
     except DatabaseProblem as error:
         log.error("push.not_stored", error=type(error).__name__)
-        response = _problem(503, "Service Unavailable")
-        response["Retry-After"] = "10"
-        return response
-    return JsonResponse({"received": True})
+        return _later(503, "Service Unavailable", _LATER)
+    return HttpResponse(RECEIVED, content_type="application/json")
+
+
+def _refusal(request: HttpRequest, source: Known, raw: bytes) -> HttpResponse | None:
+    """The answer to a push that is not signed as it must be, or that is one too many."""
+    if source.key_is_lost:
+        # Nobody can say whether it is genuine; the carrier sends again until an administrator has set a new key.
+        return _later(503, "Service Unavailable", _LATER)
+    if not source.is_signed(raw, request.META.get("HTTP_X_SMARTHUB_SIGNATURE", "")):
+        return _problem(401, "Unauthorized")
+    wait = limits.wait_before(source.source_id, len(raw))
+    return _later(429, "Too Many Requests", wait) if wait else None
 
 
 def _body(request: HttpRequest) -> bytes | HttpResponse:
@@ -70,3 +89,9 @@ def _body(request: HttpRequest) -> bytes | HttpResponse:
 def _problem(status: int, title: str) -> HttpResponse:
     """A short JSON error; machines read it."""
     return JsonResponse({"title": title, "status": status}, status=status)
+
+
+def _later(status: int, title: str, seconds: int) -> HttpResponse:
+    response = _problem(status, title)
+    response["Retry-After"] = str(seconds)
+    return response

@@ -1,12 +1,19 @@
 """What pushes about SIMs lead to: a line in the timeline, and the SIM read again.
 
 A push is a hint. It may be old, doubled or wrong, so what it says never goes into the mirror; the carrier is asked.
+Of many pushes at once, each SIM is asked for once, a hundred with one call (:func:`read_ahead`), and a SIM that was
+read since the push was stored is not asked for again.
+
+The timeline keeps what a push says even where the SIM does not bear it out: a device that was moved twice in a minute
+shows the second IMEI only, and both pushes are true. For the same reason two pushes with different event ids and times
+are two changes; copies have the same id, or the same body.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -16,6 +23,7 @@ from core.pushes import PushEvent, PushProblem
 from sims.models import Sim, TimelineEvent
 from sims.services import timeline
 from sims.services.mirror import Source
+from sims.services.refresh import read_ahead as read_sims_ahead
 from sims.services.refresh import read_sim
 from smarthub import Lane
 from smarthub.contract import is_giccid
@@ -54,6 +62,20 @@ def register() -> None:
         pushes.register(kind, take_change)
     for kind in _NEWS:
         pushes.register(kind, take_news)
+    pushes.register_preparation((*_CHANGES, *_NEWS), read_ahead)
+
+
+def read_ahead(events: Sequence[PushEvent]) -> dict[int, Exception | None]:
+    """Read the SIMs that the pushes name, each once; answers what went wrong, by the push's id.
+
+    A push is left to its handler where the carrier does not answer for many SIMs at once.
+    """
+    since: dict[str, datetime] = {}
+    for event in events:
+        if is_giccid(event.giccid) and event.received_at is not None:
+            since[event.giccid] = max(event.received_at, since.get(event.giccid, event.received_at))
+    settled = read_sims_ahead(since, lane=Lane.PUSH, source=Source.PUSH)
+    return {event.push_id: settled[event.giccid] for event in events if event.giccid in settled}
 
 
 def take_change(event: PushEvent) -> str:
@@ -63,7 +85,7 @@ def take_change(event: PushEvent) -> str:
     if not after or (change.subject and not _text(event, change.subject)):
         wanted = ", ".join(name for name in (change.after, change.subject) if name)
         raise PushProblem(_("The push lacks one of: %(fields)s.") % {"fields": wanted})
-    sim, was_read = _sim(event)
+    sim = _sim(event)
     news = timeline.record_push(
         sim=sim,
         kind=change.kind,
@@ -73,12 +95,12 @@ def take_change(event: PushEvent) -> str:
         push_key=event.key,
         push_time=event.event_time,
     )
-    return _outcome(sim, bool(news), was_read)
+    return _outcome(event, sim, bool(news))
 
 
 def take_news(event: PushEvent) -> str:
     """A push about usage, silence or an expiring plan. Raises ``PushProblem`` for an unknown SIM."""
-    sim, was_read = _sim(event)
+    sim = _sim(event)
     before = sim.events.count()
     timeline.record_plain(
         sim=sim,
@@ -88,31 +110,40 @@ def take_news(event: PushEvent) -> str:
         detail={"event": event.kind, **{name: v for name, v in event.body.items() if name not in _COMMON}},
         push_key=event.key,
     )
-    return _outcome(sim, sim.events.count() > before, was_read)
+    return _outcome(event, sim, sim.events.count() > before)
 
 
-def _sim(event: PushEvent) -> tuple[Sim, bool]:
-    """The SIM of the push, read from the carrier when the mirror does not hold it (then ``True``)."""
+def _sim(event: PushEvent) -> Sim:
+    """The SIM of the push, read from the carrier when the mirror does not hold it."""
     if not is_giccid(event.giccid):
         raise PushProblem(_("The push names no SIM."))
     sim = Sim.objects.filter(giccid=event.giccid).first()
     if sim is not None:
-        return sim, False
+        return sim
+    if event.trouble is not None:
+        raise event.trouble
     try:
-        read_sim(event.giccid, lane=Lane.PUSH, source=Source.PUSH)
-    except NotFound:
+        if not event.prepared:
+            read_sim(event.giccid, lane=Lane.PUSH, source=Source.PUSH)
+        return Sim.objects.get(giccid=event.giccid)
+    except (NotFound, Sim.DoesNotExist):
         raise PushProblem(_("Neither the portal nor the carrier knows this SIM.")) from None
-    return Sim.objects.get(giccid=event.giccid), True
 
 
-def _outcome(sim: Sim, is_news: bool, was_read: bool) -> str:
+def _outcome(event: PushEvent, sim: Sim, is_news: bool) -> str:
+    """What was done, in words. Raises what the reading met with, now that the timeline has what the push says."""
     words = [_("noted in the timeline") if is_news else _("known already")]
-    if not was_read:
+    if event.trouble is not None:
+        raise event.trouble
+    is_missing = sim.missing_since is not None
+    if not event.prepared:
         try:
             read_sim(sim.giccid, lane=Lane.PUSH, source=Source.PUSH)
+            is_missing = False
         except NotFound:
-            return ", ".join([*words, _("the carrier does not know the SIM any more")])
-    return ", ".join([*words, _("SIM read")])
+            is_missing = True
+    words.append(_("the carrier does not know the SIM any more") if is_missing else _("SIM read"))
+    return ", ".join(words)
 
 
 def _text(event: PushEvent, name: str) -> str:
