@@ -6,10 +6,12 @@ import zoneinfo
 from typing import Any, cast
 
 from django import forms
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.forms import AuthenticationForm, UserChangeForm, UserCreationForm
 from django.contrib.auth.models import Group
 from django.utils.translation import gettext_lazy as _
 
+from staff import automation
 from staff.models import User
 from staff.roles import ADMINISTRATOR, ROLES
 
@@ -26,6 +28,12 @@ class SignInForm(AuthenticationForm):
         super().__init__(*args, **kwargs)
         self.fields["username"].label = _("User name")
         self.fields["username"].widget.attrs.update(autocapitalize="none", spellcheck="false")
+
+    def confirm_login_allowed(self, user: AbstractBaseUser) -> None:
+        """Refuses the portal's own user, too, whatever password somebody may have given it."""
+        super().confirm_login_allowed(user)
+        if user.get_username() == automation.USERNAME:
+            raise self.get_invalid_login_error()
 
 
 def time_zone_names() -> list[str]:
