@@ -182,6 +182,11 @@ def _push(value: float | None, detail: Detail) -> str:
     return ": ".join(part for part in (_text(detail, "push_kind"), _text(detail, "problem")) if part)
 
 
+def _limit(value: float | None, detail: Detail) -> str:
+    words = _("“%(rule)s” has sent %(number)s operations without approval within an hour; more are proposed")
+    return words % {"rule": _text(detail, "name"), "number": _number(value or 0)}
+
+
 def _sync(value: float | None, detail: Detail) -> str:
     return _text(detail, "problem")
 
@@ -222,7 +227,7 @@ _ALL = (
     Kind(
         "operation_needs_attention",
         _lazy("Operation needs attention"),
-        "circle-help",
+        "circle-question-mark",
         Severity.CRITICAL,
         _operation,
         of_carrier=False,
@@ -248,6 +253,14 @@ _ALL = (
         unit=_lazy("h"),
     ),
     Kind("push_dead", _lazy("Push given up"), "mail-x", Severity.WARNING, _push, of_carrier=False),
+    Kind(
+        "rule_limit",
+        _lazy("Rule held back"),
+        "hand",
+        Severity.WARNING,
+        _limit,
+        of_carrier=False,
+    ),
     Kind("sync_failed", _lazy("Sync failed"), "cloud-off", Severity.CRITICAL, _sync, of_carrier=False),
 )
 
