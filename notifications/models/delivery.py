@@ -23,6 +23,11 @@ class Forward(models.Model):
     closed_until = models.DateTimeField(
         _("not tried until"), null=True, blank=True, editable=False, help_text=_("Set by the circuit breaker.")
     )
+    lease_until = models.DateTimeField(
+        _("a worker sends until"), null=True, blank=True, editable=False, help_text=_("One worker at a time.")
+    )
+    last_delivered_at = models.DateTimeField(_("last taken"), null=True, blank=True, editable=False)
+    secret_at = models.DateTimeField(_("key made"), default=timezone.now, editable=False)
     created_at = models.DateTimeField(_("made"), default=timezone.now, editable=False)
 
     class Meta:
@@ -45,6 +50,7 @@ class Delivery(models.Model):
         QUEUED = "queued", _("Queued")
         DELIVERED = "delivered", _("Delivered")
         FAILED = "failed", _("Given up")
+        COLLECTED = "collected", _("In a collected e-mail")
 
     uuid = models.UUIDField(_("id told to the receiver"), default=uuid.uuid4, unique=True, editable=False)
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices)
@@ -61,6 +67,10 @@ class Delivery(models.Model):
     key = models.CharField(
         _("key"), max_length=120, unique=True, help_text=_("Of what it tells to whom, so that it is stored once.")
     )
+    kind = models.CharField(_("kind of event"), max_length=60, blank=True, default="")
+    account_name = models.CharField(
+        _("account"), max_length=120, blank=True, default="", help_text=_("Empty: the portal's own, or of several.")
+    )
     digest = models.CharField(_("collected"), max_length=10, choices=Rule.Digest.choices, blank=True, default="")
     subject = models.CharField(_("subject"), max_length=200, blank=True, default="")
     body = models.TextField(_("body"), help_text=_("JSON of a webhook, text of an e-mail."))
@@ -68,7 +78,17 @@ class Delivery(models.Model):
     created_at = models.DateTimeField(_("stored"), default=timezone.now)
     attempts = models.IntegerField(_("attempts"), default=0)
     next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True, default=timezone.now)
+    give_up_at = models.DateTimeField(_("tried until"), null=True, blank=True)
     lease_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
+    part_of = models.ForeignKey(
+        "self",
+        verbose_name=_("collected e-mail"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="parts",
+        db_index=False,
+    )
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     problem = models.TextField(_("what went wrong"), blank=True, default="")
 
@@ -81,7 +101,14 @@ class Delivery(models.Model):
         indexes = [
             models.Index(fields=["forward", "-id"], name="delivery_forward"),
             models.Index(fields=["state", "-id"], name="delivery_state"),
+            models.Index(fields=["kind", "-id"], name="delivery_kind"),
             models.Index(fields=["created_at"], name="delivery_created"),
+            models.Index(
+                fields=["forward", "next_attempt_at"],
+                condition=Q(next_attempt_at__isnull=False),
+                name="delivery_forward_due",
+            ),
+            models.Index(fields=["part_of"], condition=Q(part_of__isnull=False), name="delivery_part"),
             models.Index(fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="delivery_due"),
         ]
 
