@@ -49,3 +49,14 @@ RUN_STATES: dict[str, Badge] = {
     "unused": Badge("neutral", _("Kept")),
     "ignored": Badge("neutral", _("Kept")),
 }
+
+SEVERITIES: dict[str, Badge] = {
+    "info": Badge("info", _("Information")),
+    "warning": Badge("warn", _("Warning")),
+    "critical": Badge("bad", _("Critical")),
+}
+
+SWITCHES: dict[str, Badge] = {
+    "on": Badge("ok", _("On")),
+    "off": Badge("neutral", _("Off")),
+}

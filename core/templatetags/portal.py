@@ -25,7 +25,7 @@ from django.utils.translation import ngettext
 from lucide.templatetags.lucide import lucide
 
 from core import slots
-from core.badges import OPERATION_STATES, RUN_STATES, SIM_STATUSES, Badge
+from core.badges import OPERATION_STATES, RUN_STATES, SEVERITIES, SIM_STATUSES, SWITCHES, Badge
 
 register = template.Library()
 
@@ -186,6 +186,18 @@ def operation_badge(state: str | None) -> SafeString:
 def run_badge(state: str | None) -> SafeString:
     """The state of a sync run, a push or another piece of work as coloured dot and word."""
     return _badge(RUN_STATES, state)
+
+
+@register.simple_tag
+def severity_badge(severity: str | None) -> SafeString:
+    """How grave something is, as coloured dot and word."""
+    return _badge(SEVERITIES, severity)
+
+
+@register.simple_tag
+def switch_badge(on: bool) -> SafeString:
+    """Whether something is switched on, as coloured dot and word."""
+    return _badge(SWITCHES, "on" if on else "off")
 
 
 @register.simple_tag(takes_context=True)
