@@ -154,6 +154,7 @@ def reason_words() -> dict[str, str]:
         "missing": _("Not listed by the carrier"),
         "plan": _("Plan not of its account"),
         "changed_since": _("Changed since"),
+        "text": _("Text does not fit"),
         **{str(value): str(label) for value, label in Operation.State.choices},
     }
 

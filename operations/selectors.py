@@ -31,13 +31,15 @@ def visible_sim(user: User | AnonymousUser, giccid: str) -> Sim:
 
 
 def open_operation(sim: Sim) -> Operation | None:
-    """The operation that is under way on the SIM; at most one is."""
-    return Operation.objects.filter(sim=sim, state__in=Operation.OPEN_STATES).select_related("actor").first()
+    """The operation that holds the SIM while it is under way; at most one does."""
+    rows = Operation.objects.filter(sim=sim, state__in=Operation.OPEN_STATES, exclusive=True)
+    return rows.select_related("actor").first()
 
 
 def last_operations(sim: Sim, count: int = 5) -> list[Operation]:
-    """The SIM's newest operations, newest first."""
-    return list(Operation.objects.filter(sim=sim).select_related("sim", "actor").order_by("-id")[:count])
+    """The SIM's newest changes, newest first. Messages are none of them: they have their own place."""
+    rows = Operation.objects.filter(sim=sim, exclusive=True).select_related("sim", "actor")
+    return list(rows.order_by("-id")[:count])
 
 
 def unclear_purchase(sim: Sim) -> Operation | None:

@@ -15,7 +15,8 @@ from operations.models import BatchAccount, BatchJob, Operation
 from staff.models import User
 from staff.scopes import visible_accounts
 
-_BATCH_KINDS = (Operation.Kind.ACTIVATE, Operation.Kind.SUSPEND, Operation.Kind.RETIRE, Operation.Kind.CHANGE_PLAN)
+BATCH_KINDS = (Operation.Kind.ACTIVATE, Operation.Kind.SUSPEND, Operation.Kind.RETIRE, Operation.Kind.CHANGE_PLAN)
+"""Kinds that have a batch call at the carrier; the others are sent one by one."""
 
 _CALLS_A_CHUNK = 6
 """One that submits, some that ask for the result."""
@@ -88,7 +89,9 @@ def expected_seconds(job: BatchJob) -> float | None:
 
 def calls_of(job: BatchJob) -> int:
     """How many calls the eligible SIMs of the plan take, about."""
-    if job.kind in _BATCH_KINDS:
+    if job.kind in BATCH_KINDS:
         chunks = math.ceil(job.eligible / settings.CONFIG["BATCH_CHUNK_SIZE"])
         return chunks * _CALLS_A_CHUNK + math.ceil(job.eligible / _SIMS_A_READING)
+    if not KINDS[job.kind].can_be_read_back:
+        return job.eligible
     return job.eligible * (_CALLS_A_PURCHASE if job.kind == Operation.Kind.ADD_PLAN else _CALLS_A_SIM)

@@ -21,7 +21,7 @@ from sims.models import Sim
 
 
 def actions(request: HttpRequest, *, sim: Sim) -> SafeString:
-    """The seven buttons; those that can't be used now are there with the reason."""
+    """A button for each kind; those that can't be used now are there with the reason."""
     context = {"operations": sim_operations(request, sim)}
     return SafeString(render_to_string("operations/sim_actions.html", context, request=request))
 
@@ -36,7 +36,7 @@ def operations(request: HttpRequest, *, sim: Sim) -> SafeString:
 
 def version(request: HttpRequest, *, sim: Sim) -> str:
     """Differs when an operation of the SIM was asked for or changed its state, also by somebody else."""
-    newest = sim.operations.order_by("-id").values_list("id", "state").first()
+    newest = sim.operations.filter(exclusive=True).order_by("-id").values_list("id", "state").first()
     return str(newest)
 
 

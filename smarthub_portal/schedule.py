@@ -11,7 +11,8 @@ ROUTES = {
     "operations.job_tasks.*": {"queue": "bulk"},
     "sims.tasks.refresh_*": {"queue": "agent"},
     "notifications.tasks.*": {"queue": "push"},
-    "sms.tasks.*": {"queue": "push"},
+    # Asking for a message waits for the call budget behind everybody else; pushes should not wait with it.
+    "sms.tasks.*": {"queue": "bulk"},
     "sims.tasks.*": {"queue": "sync"},
 }
 
@@ -24,6 +25,8 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "notifications.tasks.drain_inbox": 5,
         "notifications.tasks.prune_pushes": 3600,
         "notifications.tasks.check_silence": 60,
+        "sms.tasks.poll_deliveries": 10,
+        "sms.tasks.remove_old_texts": 3600,
         "sims.tasks.follow_changes": config["SYNC_CHANGES_EVERY"],
         "sims.tasks.full_walk": config["SYNC_FULL_EVERY"],
         "sims.tasks.resume_syncs": 30,

@@ -8,6 +8,7 @@ urlpatterns = [
     path("", include("staff.urls")),
     path("", include("sims.urls")),
     path("", include("operations.urls")),
+    path("", include("sms.urls")),
     path("", include("notifications.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -14,8 +14,8 @@ from staff.scopes import scoped
 class MessageAdmin(admin.ModelAdmin):
     """Read-only; scoped as everywhere."""
 
-    list_display = ("at", "sim", "direction", "state", "carrier_id")
-    list_filter = ("direction", "state")
+    list_display = ("at", "sim", "direction", "delivery", "carrier_id")
+    list_filter = ("direction", "delivery")
     search_fields = ("=sim__giccid", "=carrier_id")
     list_select_related = ("sim",)
     show_full_result_count = False

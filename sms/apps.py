@@ -7,11 +7,19 @@ class SmsConfig(AppConfig):
     verbose_name = _("SMS")
 
     def ready(self) -> None:
-        """Take the pushes about messages, and a place on the SIM page."""
+        """Take the pushes about messages, sending as a kind of operation, and places on other pages."""
         from core import pushes, slots
+        from operations import kinds
+        from operations.services.jobs import forms as job_forms
+        from sms.forms import SendSmsJobForm
+        from sms.kinds import SendSms
         from sms.services import incoming
-        from sms.views.slots import messages_card
+        from sms.views import slots as own
 
+        kinds.register(SendSms())
+        job_forms.register(SendSms.name, SendSmsJobForm)
         pushes.register("MO_SMS", incoming.receive_message)
         pushes.register("MT_SMS_STATUS_REPORT", incoming.note_delivery)
-        slots.fill("sims.detail.messages", messages_card)
+        slots.fill("sims.detail.messages", own.messages_card)
+        slots.fill("sims.detail.version", own.version)
+        slots.fill("operations.detail.side", own.operation_card)

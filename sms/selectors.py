@@ -2,15 +2,80 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django.utils.translation import gettext_lazy as _
+
+from core.badges import Badge
+from operations.models import Operation
 from sims.models import Sim
-from sms.models import Message
+from sms.models import Conversation, Message
 from staff.models import User
 from staff.scopes import scoped
 
+AnyUser = User | AnonymousUser
 
-def messages_of(user: User | AnonymousUser, sim: Sim) -> QuerySet[Message]:
-    """The messages of ``sim``, newest first; none when the SIM is out of the user's scope."""
-    return scoped(Message.objects.filter(sim=sim), user, account="sim__account_id").order_by("-at", "-id")
+STATES: dict[str, Badge] = {
+    "queued": Badge("busy", _("Queued")),
+    "sending": Badge("busy", _("Sending")),
+    "pending": Badge("busy", _("On its way")),
+    "delivered": Badge("ok", _("Delivered")),
+    "failed": Badge("bad", _("Not delivered")),
+    "carrier_unknown": Badge("warn", _("Unknown to the carrier")),
+    "needs_attention": Badge("bad", _("Needs attention")),
+    "expired": Badge("neutral", _("Expired")),
+    "received": Badge("info", _("Received")),
+}
+"""The states of messages with word and tone."""
+
+MOVING = ("queued", "sending", "pending")
+"""States that change by themselves, soon."""
+
+_State = Operation.State
+_OPERATION_STATES: dict[str, tuple[str, ...]] = {
+    "queued": (_State.AWAITING_APPROVAL, _State.QUEUED),
+    "sending": (_State.SENDING, _State.UNKNOWN, _State.ACCEPTED),
+    "needs_attention": (_State.NEEDS_ATTENTION,),
+    "failed": (_State.FAILED, _State.CANCELLED),
+    "expired": (_State.EXPIRED,),
+}
+
+
+def state_expression(message: str = "") -> Case:
+    """One of :data:`STATES`, worked out from a message and its operation. ``message`` is the lookup to it, such as
+    ``last__``. What a person settled as sent has no id, so nobody can tell whether it arrived."""
+    operation = f"{message}operation__state__in"
+    whens = [When(Q(**{operation: states}), then=Value(state)) for state, states in _OPERATION_STATES.items()]
+    untold = Q(**{f"{message}carrier_id": "", f"{message}delivery__in": ["", Message.Delivery.PENDING]})
+    return Case(
+        When(Q(**{f"{message}direction": Message.Direction.MO}), then=Value("received")),
+        *whens,
+        When(untold, then=Value("carrier_unknown")),
+        default=F(f"{message}delivery"),
+        output_field=CharField(),
+    )
+
+
+def with_state(messages: QuerySet[Message]) -> QuerySet[Any]:
+    """``messages`` with their ``state`` and what a page shows of their operations."""
+    related = messages.select_related("operation__actor")
+    return related.annotate(state=state_expression())
+
+
+def messages_of(user: AnyUser, sim: Sim) -> QuerySet[Any]:
+    """The messages of ``sim`` with their ``state``, newest first; none when the SIM is out of the user's scope."""
+    messages = scoped(Message.objects.filter(sim=sim), user, account="sim__account_id")
+    return with_state(messages).order_by("-at", "-id")
+
+
+def get_message(user: AnyUser, pk: int) -> Any:
+    """One of them. Raises :class:`Message.DoesNotExist` for what is not there or not for this user."""
+    return with_state(scoped(Message.objects.all(), user, account="sim__account_id")).get(pk=pk)
+
+
+def conversations(user: AnyUser) -> QuerySet[Any]:
+    """SIMs with messages that ``user`` may see, in no order, with the newest message and its ``state``."""
+    rows = Conversation.objects.select_related("sim", "last__operation").defer("sim__raw", "sim__search")
+    return scoped(rows.annotate(state=state_expression("last__")), user, account="sim__account_id")

@@ -20,6 +20,7 @@ class Operation(models.Model):
         ADD_PLAN = "add_plan", _("Add plan")
         SET_APN = "set_apn", _("APN")
         SET_CUSTOM_FIELDS = "set_custom_fields", _("Custom fields")
+        SEND_SMS = "send_sms", _("Send SMS")
 
     class State(models.TextChoices):
         AWAITING_APPROVAL = "awaiting_approval", _("Awaiting approval")
@@ -34,18 +35,21 @@ class Operation(models.Model):
         EXPIRED = "expired", _("Expired")
 
     OPEN_STATES = (State.AWAITING_APPROVAL, State.QUEUED, State.SENDING, State.ACCEPTED, State.UNKNOWN)
-    """While an operation is in one of these, its SIM takes no other."""
+    """While an exclusive operation is in one of these, its SIM takes no other."""
 
     sim = models.ForeignKey(
         "sims.Sim", verbose_name=_("SIM"), on_delete=models.PROTECT, related_name="operations", db_index=False
     )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
     params = models.JSONField(_("parameters"), default=dict, blank=True)
+    exclusive = models.BooleanField(
+        _("exclusive"), default=True, help_text=_("Holds its SIM; a message, which changes nothing of it, does not.")
+    )
     state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.QUEUED)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("who"), on_delete=models.PROTECT, related_name="+"
     )
-    reason = models.TextField(_("reason"))
+    reason = models.TextField(_("reason"), blank=True)
     ticket = models.CharField(_("ticket"), max_length=60, blank=True, default="")
     nonce = models.CharField(
         _("form"),
@@ -107,12 +111,13 @@ class Operation(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["sim"],
-                condition=Q(state__in=["awaiting_approval", "queued", "sending", "accepted", "unknown"]),
+                condition=Q(exclusive=True)
+                & Q(state__in=["awaiting_approval", "queued", "sending", "accepted", "unknown"]),
                 name="operation_one_open_per_sim",
             )
         ]
         indexes = [
-            models.Index(fields=["sim", "-id"], name="operation_sim"),
+            models.Index(fields=["sim", "exclusive", "-id"], name="operation_sim"),
             models.Index(fields=["job", "state", "id"], condition=Q(job__isnull=False), name="operation_job"),
             models.Index(fields=["state", "-id"], name="operation_state"),
             models.Index(fields=["kind", "-id"], name="operation_kind"),

@@ -8,6 +8,7 @@ back and never simply sent again.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -70,15 +71,26 @@ def mark_lost(operation: Operation) -> bool:
     now = timezone.now()
     message = no_clear_answer("worker_lost")
     with transaction.atomic():
-        if not move(
-            operation, State.UNKNOWN, next_attempt_at=now, readbacks=0, carrier_code="worker_lost", message=message
-        ):
+        if not _doubt(operation, "worker_lost", message, look_at=now):
             return False
         operation.attempts.filter(step=OperationAttempt.Step.SEND, finished_at__isnull=True).update(
-            finished_at=now, outcome=State.UNKNOWN, code="worker_lost", detail=message
+            finished_at=now, outcome=operation.state, code="worker_lost", detail=message
         )
     log.warning("operation.lost", operation=operation.pk)
     return True
+
+
+def _doubt(operation: Operation, code: str, message: str, *, look_at: datetime) -> bool:
+    """It was sent and nobody knows the end: the SIM tells, or, where it can't, a person. ``False`` without a claim."""
+    if KINDS[operation.kind].can_be_read_back:
+        return move(
+            operation, State.UNKNOWN, next_attempt_at=look_at, readbacks=0, carrier_code=code[:80], message=message
+        )
+    message = _(
+        "%(why)s Nobody can tell whether it was sent. Please ask the carrier or look at the device, then say here "
+        "what happened. It is not sent again by itself."
+    ) % {"why": message}
+    return conclude(operation, State.NEEDS_ATTENTION, message=message, code=code, finished_at=None)
 
 
 def _send(operation: Operation) -> None:
@@ -137,7 +149,7 @@ def _may_be_sent(operation: Operation) -> bool:
 def _prepared(operation: Operation) -> dict[str, object]:
     """What was there before, read anew where only that tells later whether it was us. Raises carrier errors."""
     kind = KINDS[operation.kind]
-    if kind.idempotent:
+    if kind.idempotent or not kind.can_be_read_back:
         return operation.before
     client = get_client(lane_of(operation))
     snapshot = read_sim(operation.sim.giccid, lane=lane_of(operation), source=Source.READ_BACK)
@@ -174,6 +186,9 @@ def _call(operation: Operation) -> tuple[errors.SmartHubError | None, dict[str, 
 def _accepted(operation: Operation, attempt: OperationAttempt, result: dict[str, object]) -> None:
     """The carrier said yes."""
     now = timezone.now()
+    if not KINDS[operation.kind].can_be_read_back:
+        _done(operation, attempt, result, now)
+        return
     if KINDS[operation.kind].is_scheduled(operation):
         turn = scheduled.next_turn(operation, now)
         with transaction.atomic():
@@ -197,6 +212,23 @@ def _accepted(operation: Operation, attempt: OperationAttempt, result: dict[str,
         tell_timeline(operation, Outcome.SUCCESS)
 
 
+def _done(operation: Operation, attempt: OperationAttempt, result: dict[str, object], now: datetime) -> None:
+    """A yes is all that will ever be known. It is the truth also when we were so slow that somebody gave us up."""
+    message = _("The carrier accepted it.")
+    operation.result = result
+    values: dict[str, Any] = {"message": message, "accepted_at": now, "result": result}
+    with transaction.atomic():
+        if not conclude(operation, State.DONE, **values):
+            operation.state = State.NEEDS_ATTENTION
+            late = Operation.objects.filter(pk=operation.pk, carrier_code="worker_lost", sends=operation.sends)
+            if not late.exists() or not conclude(operation, State.DONE, any_lease=True, **values):
+                return
+        KINDS[operation.kind].was_accepted(operation)
+        OperationAttempt.objects.filter(pk=attempt.pk).update(
+            finished_at=now, outcome=State.DONE, status=200, code="", detail=""
+        )
+
+
 def _answered(operation: Operation, attempt: OperationAttempt, error: errors.SmartHubError) -> None:
     """The carrier said no, later, or nothing clear."""
     now = timezone.now()
@@ -217,15 +249,10 @@ def _answered(operation: Operation, attempt: OperationAttempt, error: errors.Sma
                 message=explain(error),
             )
         else:
-            to = State.UNKNOWN
-            taken = move(
-                operation,
-                to,
-                next_attempt_at=now if in_doubt else now + read_back_delay(0),
-                readbacks=0,
-                carrier_code="illegal_status" if in_doubt else error.code[:80],
-                message=explain(error),
-            )
+            look_at = now if in_doubt else now + read_back_delay(0)
+            code = "illegal_status" if in_doubt else error.code
+            taken = _doubt(operation, code, explain(error), look_at=look_at)
+            to = State(operation.state)
         if taken:
             end_attempt(attempt, outcome=to, status=error.status, code=error.code, detail=explain(error))
     log.info("operation.answered", operation=operation.pk, state=to, code=error.code, ours=taken)

@@ -35,10 +35,11 @@ def request_operation(
     reason: str,
     ticket: str = "",
     nonce: str | None = None,
+    waits: bool = False,
 ) -> Operation:
     """Store a change of ``sim`` that a worker will send, and answer its row.
 
-    Where the actor's role only reaches as far as asking for it, it is ``awaiting_approval`` first.
+    Where the actor's role only reaches as far as asking for it, or with ``waits``, it is ``awaiting_approval`` first.
     ``params`` are the fields of the kind's form (see ``operations.forms``), ``confirm`` for ``retire`` among them.
     The same ``nonce`` with the same wish answers the row that is there. Raises :class:`NotAllowed`,
     :class:`Invalid` or :class:`Conflict`, and :class:`Sim.DoesNotExist` for a SIM outside of the actor's accounts;
@@ -55,13 +56,13 @@ def request_operation(
     try:
         form = read_form(entry, sim, {**params, "reason": reason, "ticket": ticket})
         _check_conflicts(entry, sim, form)
-        return _store(entry, sim, actor, form, nonce)
+        return _store(entry, sim, actor, form, nonce, waits=waits or entry.only_asks(actor))
     except (Invalid, Conflict, IntegrityError) as error:
         # Somebody was faster by a moment: another click on the same form, or another person.
         earlier = _sent_before(nonce, sim, entry, actor, params)
         if earlier is not None:
             return earlier
-        if isinstance(error, IntegrityError):
+        if isinstance(error, IntegrityError) and entry.exclusive:
             _check_open(sim)
         raise
 
@@ -89,25 +90,14 @@ def _sent_before(nonce: str | None, sim: Sim, kind: Kind, actor: User, params: M
     if earlier is None:
         return None
     same = (earlier.sim_id, earlier.actor_id, earlier.kind) == (sim.pk, actor.pk, kind.name)
-    if same and _says_the_same(kind, earlier, params):
+    if same and kind.said_before(earlier, params):
         return earlier
     raise Conflict(_("This form was sent before. Please open it again."))
 
 
-def _says_the_same(kind: Kind, earlier: Operation, params: Mapping[str, Any]) -> bool:
-    """Whether ``params`` are those of ``earlier``; of custom fields only those that differed were stored."""
-    unchanged = earlier.before.get("custom_fields", {})
-    for name in kind.form.params_fields:
-        said = str(params.get(name) or "").strip()
-        known = earlier.params.get(name, unchanged.get(name, "")).strip()
-        left_out = name not in params or (name == "effective" and not said)
-        if said != known and not left_out:
-            return False
-    return True
-
-
 def _check_conflicts(kind: Kind, sim: Sim, form: OperationForm) -> None:
-    _check_open(sim)
+    if kind.exclusive:
+        _check_open(sim)
     sentence = kind.refusal(sim) or kind.conflict(sim, form.params())
     if sentence:
         raise Conflict(sentence)
@@ -134,9 +124,10 @@ def open_sentence(other: Operation) -> str:
     }
 
 
-def _store(kind: Kind, sim: Sim, actor: User, form: OperationForm, nonce: str | None) -> Operation:
+def _store(
+    kind: Kind, sim: Sim, actor: User, form: OperationForm, nonce: str | None, *, waits: bool
+) -> Operation:
     now = timezone.now()
-    waits = kind.only_asks(actor)
     name = "APPROVAL_LAPSES_AFTER" if waits else "OPERATION_EXPIRES_AFTER"
     expires = now + timedelta(seconds=settings.CONFIG[name])
     with transaction.atomic():
@@ -144,7 +135,8 @@ def _store(kind: Kind, sim: Sim, actor: User, form: OperationForm, nonce: str | 
             sim=sim,
             kind=kind.name,
             state=Operation.State.AWAITING_APPROVAL if waits else Operation.State.QUEUED,
-            params=form.params(),
+            params=kind.stored_params(form),
+            exclusive=kind.exclusive,
             actor=actor,
             reason=form.cleaned_data["reason"],
             ticket=form.cleaned_data["ticket"],
@@ -156,6 +148,7 @@ def _store(kind: Kind, sim: Sim, actor: User, form: OperationForm, nonce: str | 
             next_attempt_at=expires if waits else now,
             expires_at=expires,
         )
+        kind.requested([operation], form)
         audit.record(
             action="operation.requested",
             actor=actor,

@@ -65,6 +65,8 @@ def dialog(request: HttpRequest, giccid: str, kind: str) -> HttpResponse:
     if kind not in KINDS:
         raise Http404
     entry = KINDS[kind]
+    if entry.has_own_page:
+        return redirect(entry.address(sim))
     if not entry.may_ask(request.user):
         raise PermissionDenied
     sentence = why_not(request, entry, sim, sim_operations(request, sim).under_way)
@@ -97,7 +99,7 @@ def create(request: HttpRequest, giccid: str) -> HttpResponse:
     if not any(kind.may_ask(request.user) for kind in KINDS.values()):
         raise PermissionDenied
     kind = KINDS.get(request.POST.get("kind", ""))
-    if kind is None:
+    if kind is None or kind.has_own_page:
         return render(request, "operations/unknown_kind.html", {"sim": sim}, status=422)
     params = {name: value for name, value in request.POST.items() if name not in {"reason", "ticket", "nonce"}}
     nonce = request.POST.get("nonce", "")

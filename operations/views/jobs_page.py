@@ -24,7 +24,7 @@ from operations.job_summary import (
     refusals_of,
 )
 from operations.kinds import KINDS
-from operations.models import BatchChunk, BatchJob, BatchLine, Operation
+from operations.models import BatchChunk, BatchJob, BatchLine
 from operations.services.jobs import rules
 from operations.services.jobs.forms import ConfirmForm, ReasonForm
 from operations.tables_jobs import job_badge, job_bar, value_badge
@@ -35,9 +35,6 @@ State = BatchJob.State
 MAX_CHUNKS = 200
 CONFIRM_IDS, REFUSE_IDS = "confirm_%s", "refuse_%s"
 """For ids of their own: forms on one page ask for the same."""
-
-SINGLE_CALLS = (Operation.Kind.ADD_PLAN, Operation.Kind.SET_APN, Operation.Kind.SET_CUSTOM_FIELDS)
-"""Kinds that have no batch call at the carrier, so no chunks."""
 
 _LEGEND = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.UNKNOWN, Outcome.PENDING, Outcome.REFUSED)
 _BEFORE = (State.PLANNED, State.AWAITING_APPROVAL, State.SCHEDULED)
@@ -105,7 +102,7 @@ def job_context(request: HttpRequest, job: BatchJob, **forms: Any) -> dict[str, 
         "counts": [(value, label, getattr(job, value)) for value, label in Outcome.choices],
         "changes_params": _params_in_words(job),
         "badge": job_badge(job.state),
-        "is_batch": job.kind not in SINGLE_CALLS,
+        "is_batch": job.kind in selectors_jobs.BATCH_KINDS,
         "may_download": job.planned_at is not None,
     }
     if job.planned_at is None:
@@ -141,6 +138,7 @@ def _planned(job: BatchJob, user: Any, forms: dict[str, Any]) -> dict[str, Any]:
     if job.state == State.PLANNED:
         why_not = rules.why_not_confirm(job, user)
         context["why_not_confirm"] = why_not
+        context["before_confirming"] = KINDS[job.kind].before_confirming(job.eligible)
         context["confirm_form"] = forms.get("confirm_form") or (
             None if why_not else ConfirmForm(job=job, auto_id=CONFIRM_IDS)
         )
@@ -217,4 +215,4 @@ def _params_in_words(job: BatchJob) -> list[tuple[str, str]]:
     for name, value in params.items():
         if name.startswith("custom"):
             words.append((_("Custom field %(number)s") % {"number": name[-1]}, str(value) or _("(emptied)")))
-    return words
+    return words + KINDS[job.kind].in_words(params)

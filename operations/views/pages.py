@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import Http404, HttpRequest
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from operations import selectors
@@ -65,12 +64,9 @@ def sim_operations(request: HttpRequest, sim: Sim) -> SimOperations:
     if cached is not None and cached.sim.pk == sim.pk:
         return cached
     last = selectors.last_operations(sim)
-    # An open operation is always the newest: while there is one, the SIM takes no other.
+    # The open one is always the newest: while there is one, the SIM takes no other.
     under_way = next((operation for operation in last if operation.state in Operation.OPEN_STATES), None)
-    actions = [
-        Action(kind, reverse("operations:dialog", args=[sim.giccid, kind.name]), why_not(request, kind, sim, under_way))
-        for kind in KINDS.values()
-    ]
+    actions = [Action(kind, kind.address(sim), why_not(request, kind, sim, under_way)) for kind in KINDS.values()]
     found = SimOperations(sim, under_way, last, actions)
     request._sim_operations = found  # type: ignore[attr-defined]  # a cache for the length of the request
     return found
@@ -80,7 +76,7 @@ def why_not(request: HttpRequest, kind: Kind, sim: Sim, under_way: Operation | N
     """Why this user can't do this now; empty when she can."""
     if not kind.may_ask(request.user):
         return _("Your role does not allow this.")
-    if under_way is not None:
+    if under_way is not None and kind.exclusive:
         return open_sentence(under_way)
     sentence = kind.refusal(sim)
     if not sentence and kind.is_purchase:

@@ -17,8 +17,9 @@ from smarthub import Lane
 from smarthub.errors import NotFound
 from smarthub.values import is_giccid, parse_time
 from sms.models import Message
+from sms.services.conversations import note_message
+from sms.services.delivery import BY_STATUS, note_status
 
-RECEIVED = "received"
 _MOST_CODING = 255
 
 
@@ -43,12 +44,13 @@ def receive_message(event: PushEvent) -> str:
                 "sim": sim,
                 "text": text,
                 "coding": _coding(event.body.get("dataCoding")),
-                "state": RECEIVED,
                 "at": at,
             },
         )
         if message.sim_id != sim.pk:
             raise PushProblem(f"smsMsgId is that of message #{message.pk}, which is another SIM's.")
+        if created:
+            note_message(message)
         timeline.record_plain(
             sim=sim,
             kind=TimelineEvent.Kind.SMS,
@@ -63,13 +65,29 @@ def receive_message(event: PushEvent) -> str:
 def note_delivery(event: PushEvent) -> str:
     """The state of a message that was sent (``MT_SMS_STATUS_REPORT``).
 
-    Raises :class:`~core.pushes.PushProblem` as long as the portal knows no such message: the push is kept and can
-    be replayed.
+    Idempotent, and the order of reports does not matter. Raises :class:`~core.pushes.PushProblem` as long as the
+    portal knows no such message, which is so for a moment when the report is faster than the carrier's answer to the
+    sending: the push is tried again and can be replayed. All fields are assumed: ``smsMsgId``, ``toGiccid``,
+    ``status``, ``reportTime``.
     """
     carrier_id = _wire_text(event.body.get("smsMsgId"))
     if not carrier_id:
         raise PushProblem("smsMsgId is missing.")
-    raise PushProblem("The portal sent no message with this smsMsgId.")
+    status = _wire_text(event.body.get("status"))
+    if not status:
+        raise PushProblem("status is missing.")
+    sent = Message.objects.select_related("operation__sim", "sim")
+    message = sent.filter(direction=Message.Direction.MT, carrier_id=carrier_id[:80]).first()
+    if message is None:
+        raise PushProblem("The portal sent no message with this smsMsgId.")
+    told = _wire_text(event.body.get("toGiccid")) or event.giccid
+    if told and told != message.sim.giccid:
+        raise PushProblem(f"toGiccid is not the SIM of message #{message.pk}.")
+    if status not in BY_STATUS:
+        return f"message #{message.pk}: the contract knows no status {status[:40]}"
+    with transaction.atomic():
+        news = note_status(message, status, _time(event.body.get("reportTime")) or event.event_time)
+    return f"message #{message.pk} {status}" + ("" if news else ", known already or outdated")
 
 
 def _sim(event: PushEvent) -> Sim:

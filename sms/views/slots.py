@@ -6,16 +6,39 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from operations.models import Operation
 from sims.models import Sim
 from sms import selectors
+from sms.views.pages import dress
 
-SHOWN = 20
+SHOWN = 6
 
 
 def messages_card(request: HttpRequest, *, sim: Sim) -> SafeString | str:
     """The newest messages of a SIM as a card for its page; nothing while there is none."""
+    if not request.user.has_perm("sms.view_message"):
+        return ""
     newest = list(selectors.messages_of(request.user, sim)[: SHOWN + 1])
     if not newest:
         return ""
-    context = {"sms_list": newest[:SHOWN], "more": len(newest) > SHOWN, "shown": min(len(newest), SHOWN)}
+    context = {"sim": sim, "sms_list": dress(newest[:SHOWN]), "more": len(newest) > SHOWN}
     return render_to_string("sms/messages_card.html", context, request=request)
+
+
+def version(request: HttpRequest, *, sim: Sim) -> str:
+    """Differs when a message came or one of the newest is in another state."""
+    if not request.user.has_perm("sms.view_message"):
+        return ""
+    newest = selectors.messages_of(request.user, sim).values_list("pk", "state")[:SHOWN]
+    return str(list(newest))
+
+
+def operation_card(request: HttpRequest, *, operation: Operation) -> SafeString | str:
+    """On the page of an operation that sends a message: the message itself, for who may read messages."""
+    if operation.kind != Operation.Kind.SEND_SMS or not request.user.has_perm("sms.view_message"):
+        return ""
+    found = list(selectors.messages_of(request.user, operation.sim).filter(operation=operation))
+    if not found:
+        return ""
+    context = {"sim": operation.sim, "message": dress(found)[0]}
+    return render_to_string("sms/operation_card.html", context, request=request)

@@ -54,7 +54,7 @@ class Checker:
 
     def __init__(self, job: BatchJob, user: User) -> None:
         self.job = job
-        self.kind = KINDS[job.kind]
+        self.kind = KINDS[job.kind].for_job(job.params)
         self.user = user
         self.allowed = user.is_active and user.has_perm("operations.run_batch_job") and self.kind.may_ask(user)
         self.inverse = Inverse(job.parent) if job.source == BatchJob.Source.UNDO and job.parent else None
@@ -72,7 +72,7 @@ class Checker:
         return [self._one(rows.get(pk), params or self.job.params, busy, scheduled) for pk, params in sims]
 
     def _load(self, keys: Sequence[int]) -> dict[int, Sim]:
-        columns = (*_COLUMNS, *_MORE_COLUMNS.get(Kind(self.job.kind), ()))
+        columns = (*_COLUMNS, *_MORE_COLUMNS.get(Kind(self.job.kind), ()), *self.kind.sim_columns)
         sims = scoped(Sim.objects.filter(pk__in=keys).only(*columns), self.user)
         rows = {sim.pk: sim for sim in sims}
         if self.job.kind == Kind.CHANGE_PLAN:
@@ -84,7 +84,9 @@ class Checker:
     def _busy(self, keys: Sequence[int]) -> dict[int, str]:
         """Sentences for SIMs that another operation holds, or that wait for a word on a purchase."""
         found: dict[int, str] = {}
-        rows = Operation.objects.filter(sim_id__in=keys, state__in=Operation.OPEN_STATES)
+        if not self.kind.exclusive:
+            return found
+        rows = Operation.objects.filter(sim_id__in=keys, state__in=Operation.OPEN_STATES, exclusive=True)
         for sim_id, pk, kind in rows.values_list("sim_id", "pk", "kind"):
             found[sim_id] = _("Operation %(id)s (%(kind)s) on this SIM has not ended yet.") % {
                 "id": pk,
@@ -148,7 +150,7 @@ class Checker:
         elif self.job.kind == Kind.SET_CUSTOM_FIELDS and all(getattr(sim, k) == text for k, text in params.items()):
             return ALREADY_SO, _("The SIM has these texts already.")
         sentence = self.kind.conflict(sim, dict(params))
-        return (ALREADY_SO, sentence) if sentence else ("", "")
+        return (self.kind.conflict_code, sentence) if sentence else ("", "")
 
     def _change(self, sim: Sim, params: dict[str, Any]) -> tuple[str, str]:
         """From and to in words, as its operation would say it."""

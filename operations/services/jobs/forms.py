@@ -43,6 +43,8 @@ class JobForm(forms.Form):
     file = forms.FileField(label=gettext_lazy("File"), required=False)
 
     params_fields: ClassVar[tuple[str, ...]] = ()
+    params_template: ClassVar[str] = ""
+    """Shows the fields of a kind of another app; gets the form as ``form``."""
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         self.user = user
@@ -160,6 +162,11 @@ PARAMS_FORMS: dict[str, type[JobForm]] = {
     Kind.SET_APN: SetApnJobForm,
     Kind.SET_CUSTOM_FIELDS: SetCustomFieldsJobForm,
 }
+
+
+def register(kind: str, form: type[JobForm]) -> None:
+    """Add the form of a kind that an app above registered (``operations.kinds.register``)."""
+    PARAMS_FORMS[kind] = form
 
 
 class ConfirmForm(forms.Form):

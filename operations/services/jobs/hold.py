@@ -119,6 +119,7 @@ def _hold(job: BatchJob, lines: Sequence[BatchLine], checker: Checker) -> None:
     Operation.objects.bulk_create([_operation(job, checked[line.pk]) for line in sound], ignore_conflicts=True)
     sims = [line.sim_id or 0 for line in sound]
     made = dict(Operation.objects.filter(job=job, sim_id__in=sims).values_list("sim_id", "pk"))
+    checker.kind.requested(_made(made, [checked[line.pk] for line in sound], job))
     held = [line for line in sound if line.sim_id in made]
     operation = Operation.objects.filter(job=job, sim_id=OuterRef("sim_id")).values("pk")[:1]
     BatchLine.objects.filter(pk__in=[line.pk for line in held]).update(operation_id=Subquery(operation))
@@ -140,12 +141,24 @@ def _hold(job: BatchJob, lines: Sequence[BatchLine], checker: Checker) -> None:
     )
 
 
+def _made(keys: dict[int, int], verdicts: Sequence[Checked], job: BatchJob) -> list[Operation]:
+    """The operations that were stored, with their SIMs as the check read them."""
+    stored = []
+    for verdict in verdicts:
+        if verdict.sim is not None and verdict.sim.pk in keys:
+            operation = _operation(job, verdict)
+            operation.pk = keys[verdict.sim.pk]
+            stored.append(operation)
+    return stored
+
+
 def _operation(job: BatchJob, checked: Checked) -> Operation:
     assert checked.sim is not None  # what has no SIM is refused
     return Operation(
         sim=checked.sim,
         kind=job.kind,
         params=checked.params,
+        exclusive=KINDS[job.kind].exclusive,
         actor=job.actor,
         reason=job.reason,
         ticket=job.ticket,

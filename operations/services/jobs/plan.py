@@ -21,6 +21,7 @@ from core.request_context import current_request
 from operations import identifiers as reader
 from operations import job_tasks
 from operations.errors import Conflict, Invalid, NotAllowed
+from operations.kinds import KINDS
 from operations.models import BatchInput, BatchJob, BatchLine
 from operations.services.jobs import choose, rules
 from operations.services.jobs.choose import Chosen, Unusable
@@ -77,10 +78,10 @@ def make_job(
     form = PARAMS_FORMS[kind](params, user=actor)
     if not form.is_valid():
         raise Invalid(form)
-    job = BatchJob(kind=kind, params=form.params(), source=source, actor=actor, nonce=nonce)
+    job = BatchJob(kind=kind, source=source, actor=actor, nonce=nonce)
     try:
         choice = _read_choice(job, identifiers, file, giccids, query)
-        return store_job(job, len(choice), choice)
+        return store_job(job, len(choice), choice, form=form)
     except (Unusable, reader.IdentifiersRefused) as error:
         raise _unusable(form, error, source) from error
     except IntegrityError:
@@ -91,16 +92,19 @@ def make_job(
         return earlier
 
 
-def store_job(job: BatchJob, size: int, choice: list[Any] | None = None) -> BatchJob:
+def store_job(job: BatchJob, size: int, choice: list[Any] | None = None, *, form: JobForm | None = None) -> BatchJob:
     """Store ``job`` and make its plan of about ``size`` lines, or have it made by the task when it is large.
 
-    ``choice`` is what was read, where the job's own row does not say what it takes.
+    ``choice`` is what was read, where the job's own row does not say what it takes; ``form`` holds its parameters,
+    where it does not have them yet.
     """
     is_large = size > PLAN_AT_ONCE
     job.request_id = current_request().request_id
     with transaction.atomic():
         if is_large:
             job.next_step_at = timezone.now()
+        if form is not None:
+            job.params = KINDS[job.kind].stored_params(form)
         job.save()
         audit.record(
             action="job.made",

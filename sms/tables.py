@@ -1,0 +1,69 @@
+"""The table of conversations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_tables2 as tables
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from core.tables import AgoColumn, BaseTable
+from core.templatetags.portal import grouped, icon
+from sms.models import Message
+from sms.views.pages import live_badge
+
+SHOWN_TEXT = 90
+
+
+class ConversationTable(BaseTable):
+    """One line a SIM, with its newest message."""
+
+    sim = tables.Column(
+        verbose_name=_("SIM"), orderable=False, attrs={"td": {"class": "col-key"}, "th": {"class": "col-key"}}
+    )
+    text = tables.Column(
+        accessor="last", verbose_name=_("Newest message"), orderable=False, attrs={"td": {"class": "wide"}}
+    )
+    state = tables.Column(verbose_name=_("State"), orderable=False)
+    last = AgoColumn(accessor="last_at", verbose_name=_("When"))
+    msisdn = tables.Column(accessor="sim__msisdn", verbose_name=_("MSISDN"), orderable=False)
+    account = tables.Column(accessor="sim__account_id", verbose_name=_("Account"), orderable=False)
+
+    fixed = ("sim", "text", "state")
+    default_columns = ("last", "msisdn", "account")
+
+    class Meta:
+        row_attrs = {"data-giccid": lambda record: record.sim.giccid}
+
+    def render_sim(self, record: Any) -> SafeString:
+        """The giccid, which leads to the conversation."""
+        giccid = record.sim.giccid
+        url = reverse("sms:conversation", args=[giccid])
+        return format_html('<a href="{}" data-row-link>{}</a>', url, grouped(giccid))
+
+    def render_text(self, record: Any) -> SafeString:
+        """Its beginning, and which way it went."""
+        message = record.last
+        is_from_device = message.direction == Message.Direction.MO
+        arrow = icon("arrow-down-left" if is_from_device else "arrow-up-right", 14)
+        if message.text_removed_at is not None:
+            said: str | SafeString = format_html('<span class="muted">{}</span>', _now("Text removed"))
+        else:
+            text = " ".join(message.shown_text.split())
+            said = text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]}…"
+        word = message.get_direction_display()
+        return format_html(
+            '<span class="sms-way">{}<span class="visually-hidden">{}</span></span> {}', arrow, word, said
+        )
+
+    def render_state(self, record: Any) -> SafeString:
+        """As a badge that keeps itself up to date."""
+        return live_badge(record.last, record.state, record.last_id)
+
+    def render_msisdn(self, value: str) -> SafeString:
+        """In groups."""
+        return grouped(value)

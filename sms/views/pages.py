@@ -1,0 +1,58 @@
+"""What the pages of messages share: finding a SIM, and a message as it is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from operations.selectors import visible_sim
+from sims.models import Sim
+from sms.models import Message
+from sms.selectors import MOVING, STATES
+from sms.services.texts import CODING_NAMES, Coding, readable, validity_words
+
+
+def sim_or_404(request: HttpRequest, giccid: str) -> Sim:
+    """The SIM, for a user who may see it."""
+    try:
+        return visible_sim(request.user, giccid)
+    except Sim.DoesNotExist:
+        raise Http404 from None
+
+
+def dress(messages: list[Any]) -> list[Any]:
+    """Give messages that came with their ``state`` what a page shows beside their columns."""
+    for message in messages:
+        message.badge = state_badge(message.state)
+        text = readable(message.text, message.coding) if message.direction == Message.Direction.MO else message.text
+        message.is_bytes = text is None
+        message.shown_text = message.text if text is None else text
+        message.coding_name = CODING_NAMES.get(Coding(message.coding)) if message.coding in (1, 4) else ""
+        message.validity_words = validity_words(message.validity) if message.validity is not None else ""
+    return messages
+
+
+def state_badge(state: str) -> SafeString:
+    """The state as coloured dot and word."""
+    look = STATES[state]
+    return format_html('<span class="badge badge-{}"><span class="dot"></span>{}</span>', look.tone, look.label)
+
+
+def live_badge(message: Any, state: str, pk: int) -> SafeString:
+    """The same with the stable names, asking for the new one by itself until the state is final."""
+    poll: str | SafeString = ""
+    if state in MOVING:
+        poll = format_html(
+            ' hx-get="{}" hx-trigger="every 3s" hx-swap="outerHTML" hx-target="this"', reverse("sms:state", args=[pk])
+        )
+    return format_html(
+        '<span data-direction="{}" data-message-state="{}"{}>{}</span>',
+        message.direction,
+        state,
+        poll,
+        state_badge(state),
+    )
