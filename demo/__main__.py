@@ -129,7 +129,7 @@ def portal(options: Options) -> list[Service]:
             python("-m", "granian", *web.split(), "--no-ws", "--workers-kill-timeout", "3", "demo.wsgi:application"),
         ),
         Service("agent", celery(*worker.split(), "-n", "agent@%h", "-Q", "agent,push", "-c", "4")),
-        Service("bulk", celery(*worker.split(), "-n", "bulk@%h", "-Q", "bulk,sync", "-c", "4")),
+        Service("bulk", celery(*worker.split(), "-n", "bulk@%h", "-Q", "bulk,sync,deliver", "-c", "6")),
         Service("beat", celery("beat", "--pidfile=", "--schedule", str(options.data_dir / "beat-schedule"))),
     ]
 

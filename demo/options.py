@@ -149,6 +149,7 @@ def write_environment_file(options: Options) -> None:
     """Write ``demo.env``, from which ``manage.py`` knows the demo. The key of a real carrier is never in it."""
     path = options.data_dir / "demo.env"
     lines = {"PORTAL_MODE": "demo", "SECRET_KEY": _kept_secret(options.data_dir / "secret-key", 50)}
+    lines["PORTAL_URL"] = options.portal_url
     if options.simulated:
         lines["SMARTHUB_BASE_URL"] = options.carrier_url
         if options.api_key == SIMULATOR_KEY:

@@ -14,6 +14,7 @@ app = Celery("smarthub_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(related_name="job_tasks")
+app.autodiscover_tasks(related_name="delivery_tasks")
 app.steps["worker"].add(SignOfLife)
 
 

@@ -168,9 +168,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("EMAIL_URL", str, "", "smtp+tls://user:password@host:587; without it no e-mail is sent.", demo="file"),
     Option("DEFAULT_FROM_EMAIL", str, "SmartHub Portal <portal@localhost>", "Sender of e-mails."),
     Option("DIGEST_HOUR", int, 8, "Hour of the day, in TIME_ZONE, at which daily collected e-mails are sent."),
-    Option(
-        "FORWARD_ALLOW_PRIVATE", bool, False, "Let outgoing webhooks go to private and loopback addresses."
-    ),
+    Option("FORWARD_ALLOW_PRIVATE", bool, False, "Let outgoing webhooks go to private and loopback addresses."),
     Option("FORWARD_ALLOW_HTTP", bool, False, "Let outgoing webhooks go without TLS.", demo=True),
     Option(
         "FORWARD_PORTS",
@@ -179,14 +177,19 @@ OPTIONS: tuple[Option, ...] = (
         "Ports that outgoing webhooks may go to, comma separated; `any` for all.",
         demo=["any"],
     ),
-    Option("FORWARD_CA_FILE", str, "", "Certificates that receivers of webhooks are checked by, besides the public ones."),
+    Option("FORWARD_CA_FILE", str, "", "File of certificates that receivers of webhooks may have, too."),
     Option("DELIVERY_RETRY_HOURS", int, 24, "Hours for which an outgoing webhook or e-mail is tried again."),
     Option("DELIVERY_KEEP_DAYS", int, 30, "Days that sent and given-up webhooks and e-mails are kept."),
     Option("SESSION_AGE", int, 12 * 3600, "Seconds until a sign-in ends."),
     Option("LOGIN_FAILURES", int, 5, "Failed sign-ins of a user from one address before a lockout."),
     Option("LOGIN_LOCKOUT_MINUTES", int, 15, "Length of that lockout."),
     Option("TIME_ZONE", str, "UTC", "Zone of times for users who have not chosen one."),
-    Option("BEHIND_PROXY", bool, False, "Trust X-Forwarded-Proto and the last address of X-Forwarded-For, which a proxy sets."),
+    Option(
+        "BEHIND_PROXY",
+        bool,
+        False,
+        "Trust X-Forwarded-Proto and the last address of X-Forwarded-For, which a proxy sets.",
+    ),
     Option("SECURE_HSTS_SECONDS", int, 31536000, "Length of strict transport security.", demo=0),
     Option("METRICS_TOKEN", str, "", "Bearer token for /metrics; without it only loopback may read it."),
     Option("LOG_LEVEL", str, "INFO", "Least level that is logged."),

@@ -10,6 +10,8 @@ ROUTES = {
     "operations.tasks.*": {"queue": "agent"},
     "operations.job_tasks.*": {"queue": "bulk"},
     "sims.tasks.refresh_*": {"queue": "agent"},
+    # A receiver of webhooks may be slow: nobody else's work waits behind it.
+    "notifications.delivery_tasks.*": {"queue": "deliver"},
     "notifications.tasks.*": {"queue": "push"},
     # Asking for a message waits for the call budget behind everybody else; pushes should not wait with it.
     "sms.tasks.*": {"queue": "bulk"},
@@ -25,6 +27,8 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "notifications.tasks.drain_inbox": 5,
         "notifications.tasks.prune_pushes": 3600,
         "notifications.tasks.check_silence": 60,
+        "notifications.delivery_tasks.dispatch_deliveries": 10,
+        "notifications.delivery_tasks.prune_deliveries": 3600,
         "sms.tasks.poll_deliveries": 10,
         "sms.tasks.remove_old_texts": 3600,
         "sims.tasks.follow_changes": config["SYNC_CHANGES_EVERY"],

@@ -137,6 +137,20 @@ CACHES = {
     }
 }
 
+# `file` writes e-mails into files. Without a mail server, e-mails wait and say so (notifications.services.emails).
+_MAIL_URL = f"filemail:///{DATA_DIR / 'mail'}" if CONFIG["EMAIL_URL"] == "file" else CONFIG["EMAIL_URL"]
+_MAIL: dict[str, Any] = environ.Env.email_url_config(_MAIL_URL or "dummymail://")
+EMAIL_BACKEND = _MAIL.get("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
+EMAIL_FILE_PATH = _MAIL.get("EMAIL_FILE_PATH") or None
+EMAIL_HOST = _MAIL.get("EMAIL_HOST") or "localhost"
+EMAIL_PORT = _MAIL.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = _MAIL.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = _MAIL.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS = _MAIL.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _MAIL.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = CONFIG["DEFAULT_FROM_EMAIL"]
+
 AUTH_USER_MODEL = "staff.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
