@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
+from http.client import HTTPException
 from socket import SHUT_RDWR
 from typing import Any
 
@@ -36,6 +37,7 @@ MOST_ADDRESSES = 2
 """Of a receiver's addresses this many are tried, such as one of each IP version."""
 KEPT = 2048
 """Bytes of the answer that are kept for people to look at."""
+_FAILURES = (OSError, HTTPException, urllib3.exceptions.HTTPError)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         answer = _post_to(target, addresses, body, headers)
     except (Forbidden, Unresolvable) as problem:
         answer = Answer(problem=str(problem))
-    except (OSError, urllib3.exceptions.HTTPError, ValueError) as error:
+    except (*_FAILURES, ValueError) as error:
         answer = Answer(problem=_in_words(error))
     spent = int((time.monotonic() - began) * 1000)
     return Answer(answer.status, answer.text, answer.problem, answer.retry_after, spent)
@@ -79,7 +81,7 @@ def _post_to(target: Target, addresses: list[Address], body: bytes, headers: Map
         try:
             try:
                 connection.connect()
-            except (OSError, urllib3.exceptions.HTTPError):
+            except _FAILURES:
                 if address == chosen[-1]:
                     raise
                 continue
@@ -140,7 +142,7 @@ def _speak(connection: HTTPConnection, target: Target, body: bytes, headers: Map
         response = connection.getresponse()
         status, retry_after = response.status, _seconds(response.headers.get("Retry-After", ""))
         text = _first_part(response)
-    except (OSError, urllib3.exceptions.HTTPError):
+    except _FAILURES:
         if late.is_set():
             return Answer(problem=_("No whole answer within %(number)s seconds.") % {"number": int(TOTAL_SECONDS)})
         raise
@@ -152,7 +154,7 @@ def _speak(connection: HTTPConnection, target: Target, body: bytes, headers: Map
 def _first_part(response: Any) -> str:
     """The beginning of the body as text. The status has been told: what goes wrong from here on changes nothing."""
     read = b""
-    with suppress(OSError, urllib3.exceptions.HTTPError):
+    with suppress(*_FAILURES):
         while len(read) < KEPT and (part := response.read1(KEPT)):
             read += part
     return read[:KEPT].decode("utf-8", "replace").replace("\x00", "\ufffd")
@@ -184,6 +186,8 @@ def _in_words(error: Exception) -> str:
     reason = getattr(error, "reason", None) or error.__cause__ or error
     if "CERTIFICATE_VERIFY_FAILED" in str(reason) or "hostname" in str(reason):
         return _("The receiver's certificate is not good for its name: %(error)s") % {"error": str(reason)[:200]}
+    if isinstance(reason, HTTPException):
+        return _("What came back is no HTTP answer.")
     if isinstance(reason, ConnectionRefusedError) or "refused" in str(reason):
         return _("The receiver refused the connection.")
     return _("The connection failed: %(error)s") % {"error": f"{type(reason).__name__}: {reason}"[:300]}
