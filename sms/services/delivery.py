@@ -92,7 +92,9 @@ def _ask(message: Message, now: datetime) -> None:
     try:
         answer = get_client(Lane.BULK).get_sms(message.carrier_id)
         status, delivered = answer.status or "", answer.delivered_time
-    except errors.NotFound:
+    except errors.Rejected as error:
+        if error.status not in (404, 410):
+            raise
         log.info("sms.not_known", message=message.pk)
     if note_status(message, status, delivered):
         message.refresh_from_db(fields=["delivery", "next_poll_at"])
