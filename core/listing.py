@@ -46,6 +46,7 @@ class Listing:
     noun_plural: Any
     notices: list[str]
     selectable: bool
+    copies_ticked: bool = True
 
     @property
     def url(self) -> str:
@@ -122,6 +123,8 @@ class ListView(PermissionRequiredMixin, View):
     page_size: ClassVar[int] = PAGE_SIZE
     selectable: ClassVar[bool] = False
     """Whether rows can be ticked."""
+    copies_ticked: ClassVar[bool] = True
+    """Whether what is ticked are giccids, to be copied."""
 
     def get_queryset(self) -> QuerySet[Any]:
         """The rows that the user may see, with what the table needs of other tables."""
@@ -198,6 +201,7 @@ class ListView(PermissionRequiredMixin, View):
             noun_plural=self.noun_plural,
             notices=notices,
             selectable=self.selectable,
+            copies_ticked=self.copies_ticked,
         )
 
     def _order(self, wanted: str) -> tuple[Order, bool]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.utils.html import conditional_escape, format_html_join
 from django.utils.safestring import SafeString
 
 SlotFunction = Callable[..., SafeString | str]
@@ -24,4 +24,10 @@ def fill(name: str, function: SlotFunction) -> None:
 
 def render(name: str, request: HttpRequest, **arguments: object) -> SafeString:
     """What all functions of the slot answer, one after the other. Plain text is escaped."""
-    return format_html_join("", "{}", ((function(request, **arguments),) for function in _slots.get(name, ())))
+    return format_html_join("", "{}", ((part,) for part in parts(name, request, **arguments)))
+
+
+def parts(name: str, request: HttpRequest, **arguments: object) -> list[SafeString]:
+    """What each function of the slot answers, in their order; those with nothing to show left out."""
+    answers = (function(request, **arguments) for function in _slots.get(name, ()))
+    return [conditional_escape(answer) for answer in answers if answer]

@@ -9,5 +9,16 @@ class NotificationsConfig(AppConfig):
     verbose_name = _("Notifications")
 
     def ready(self) -> None:
-        """Keep tokens out of the log from the first request on."""
+        """Keep tokens out of the log from the first request on; hear of what happens; fill this app's places."""
         log_filter.install()
+        from core import events, slots
+        from notifications import slots as own
+        from notifications.services import carrier_events
+        from notifications.services.events import record
+
+        carrier_events.register()
+        events.listen(record)
+        slots.fill("navigation.after_operations", own.navigation_entry)
+        slots.fill("live.badges", own.badge)
+        slots.fill("lists.selection", own.selection)
+        slots.fill("sims.detail.messages", own.sim_card)

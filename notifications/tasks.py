@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from notifications.services import dispatch, pruning, silence
+from notifications.services import dispatch, events, pruning, retention, silence
 
 
 @shared_task(name="notifications.tasks.drain_inbox")
@@ -32,3 +32,15 @@ def prune_pushes() -> None:
 def check_silence() -> None:
     """Tell of sources that have not pushed for too long; see :func:`notifications.services.silence.check`."""
     silence.check()
+
+
+@shared_task(name="notifications.tasks.apply_events")
+def apply_events() -> None:
+    """Bring what happened before the rules; see :func:`notifications.services.events.apply_due`."""
+    events.apply_due()
+
+
+@shared_task(name="notifications.tasks.prune_notifications")
+def prune_notifications() -> None:
+    """Delete old closed notifications and old events; see :func:`notifications.services.retention.prune`."""
+    retention.prune()

@@ -158,6 +158,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("PUSH_BACKLOG", int, 200_000, "Unfinished pushes of one source that are kept; 0 is no limit."),
     Option("PUSH_KEEP_DAYS", int, 30, "Days that done pushes are kept; the timeline is kept for ever."),
     Option("PUSH_KEEP_FAILED_DAYS", int, 90, "Days that refused, unused and given-up pushes are kept."),
+    Option(
+        "EVENT_KEEP_DAYS", int, 90, "Days that events are kept which no notification names; rules can be tried on them."
+    ),
+    Option("NOTIFICATION_KEEP_DAYS", int, 180, "Days that closed notifications are kept."),
     Option("PUSH_KEEP_MOST", int, 2_000_000, "Newest pushes beyond which done ones go sooner."),
     Option(
         "PORTAL_URL",

@@ -27,6 +27,8 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "notifications.tasks.drain_inbox": 5,
         "notifications.tasks.prune_pushes": 3600,
         "notifications.tasks.check_silence": 60,
+        "notifications.tasks.apply_events": 10,
+        "notifications.tasks.prune_notifications": 3600,
         "notifications.delivery_tasks.dispatch_deliveries": 10,
         "notifications.delivery_tasks.prune_deliveries": 3600,
         "sms.tasks.poll_deliveries": 10,

@@ -207,6 +207,15 @@ def slot(context: Context, name: str, **arguments: object) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
+def live_badges(context: Context) -> SafeString:
+    """What keeps the badges of an open page up to date (see :mod:`core.views.live`)."""
+    from core.views import live  # the views are there when a page is rendered
+
+    request: HttpRequest = context["request"]
+    return live.poll(slots.parts(live.SLOT, request))
+
+
+@register.simple_tag(takes_context=True)
 def nav_link(context: Context, view: str, label: str, icon_name: str, match: str, perm: str = "") -> SafeString:
     """A link of the main navigation; nothing when the user has not the permission ``perm``.
 

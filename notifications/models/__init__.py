@@ -2,7 +2,7 @@
 
 from notifications.models.delivery import Delivery, DeliveryAttempt, Forward
 from notifications.models.event import Event, Rule, Severity
-from notifications.models.notification import Notification, NotificationItem, ReadMark
+from notifications.models.notification import Notification, NotificationItem, ReadMark, ReadUpTo
 from notifications.models.push import Push, PushSource
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Push",
     "PushSource",
     "ReadMark",
+    "ReadUpTo",
     "Rule",
     "Severity",
 ]

@@ -70,6 +70,12 @@ class Notification(models.Model):
             models.Index(fields=["kind", "-last_at"], name="notification_kind"),
             models.Index(fields=["account_name", "-last_at"], name="notification_account"),
             models.Index(fields=["assigned_to", "-last_at"], name="notification_assigned"),
+            models.Index(
+                fields=["snoozed_until"],
+                condition=Q(state="open", snoozed_until__isnull=False),
+                name="notification_snoozed",
+            ),
+            models.Index(fields=["closed_at"], condition=Q(closed_at__isnull=False), name="notification_closed"),
         ]
 
     def __str__(self) -> str:
@@ -133,3 +139,22 @@ class ReadMark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} read {self.notification_id}"
+
+
+class ReadUpTo(models.Model):
+    """Up to when a person has read everything: what marks say of older lines is taken as said.
+
+    So counting what is unread never goes through all that was read in the past. A line that was snoozed is not
+    covered: it comes back unread when its time is over.
+    """
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField(_("read up to"))
+
+    class Meta:
+        verbose_name = _("read up to")
+        verbose_name_plural = _("read up to")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} up to {self.at}"

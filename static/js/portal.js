@@ -152,7 +152,7 @@
     const form = event.target;
     if (form.matches("[data-select-form]")) {
       const list = form.closest("[data-select-list]").dataset.selectList;
-      form.querySelector("[name=giccids]").value = [...selected(list)].join("\n");
+      form.querySelector("[name=giccids], [data-ticked]").value = [...selected(list)].join("\n");
     } else if (form.dataset.selectForget) sessionStorage.removeItem(key(form.dataset.selectForget));
   }
 
@@ -248,7 +248,7 @@
   }
 
   document.addEventListener("click", click);
-  document.addEventListener("submit", submit);
+  document.addEventListener("submit", submit, true); // before htmx reads the form
   document.addEventListener("keydown", keydown);
   document.addEventListener("close", closed, true);
   document.addEventListener("dialog:close", () => dialog()?.open && dialog().close());

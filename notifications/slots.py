@@ -1,0 +1,110 @@
+"""What this app puts into other pages: the entry of the navigation with its badge, the notifications of a SIM."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from core.listing import Listing
+from core.templatetags.portal import icon
+from notifications import kinds
+from notifications.selectors import centre
+from sims.models import Sim
+
+SHOWN = 5
+_PERMISSION = "notifications.view_notification"
+
+
+def navigation_entry(request: HttpRequest) -> SafeString:
+    """The way to the notification centre, with the number of unread lines."""
+    if not request.user.has_perm(_PERMISSION):
+        return SafeString("")
+    match = request.resolver_match
+    current = match is not None and match.view_name in ("notifications:centre", "notifications:line")
+    return format_html(
+        '<li><a class="nav-link" href="{}"{}>{}<span>{}</span>{}</a></li>',
+        reverse("notifications:centre"),
+        SafeString(' aria-current="page"') if current else "",
+        icon("bell"),
+        _("Notifications"),
+        _count(request),
+    )
+
+
+def badge(request: HttpRequest) -> SafeString:
+    """For pages that are open: the number as it is now, and a word about it to screen readers."""
+    if not request.user.has_perm(_PERMISSION):
+        return SafeString("")
+    number = _number(request)
+    said = format_html('<div hx-swap-oob="innerHTML:#announce">{}</div>', _label(number)) if number else ""
+    return format_html("{}{}", _count(request, out_of_band=True), said)
+
+
+def _count(request: HttpRequest, *, out_of_band: bool = False) -> SafeString:
+    number = _number(request)
+    attributes = SafeString(' hx-swap-oob="true"' if out_of_band else "")
+    if not number:
+        return format_html('<span id="badge-notifications" data-unread-notifications="0" hidden{}></span>', attributes)
+    return format_html(
+        '<span id="badge-notifications" class="nav-count" data-unread-notifications="{}"{}>'
+        '<span aria-hidden="true">{}</span><span class="visually-hidden">{}</span></span>',
+        _text(number),
+        attributes,
+        _text(number),
+        _label(number),
+    )
+
+
+def _number(request: HttpRequest) -> int:
+    """Counted once a request: the navigation and the live part show the same."""
+    known: int | None = getattr(request, "_unread_notifications", None)
+    if known is None:
+        known = centre.unread_count(request.user)
+        request._unread_notifications = known  # type: ignore[attr-defined]  # a cache for the length of the request
+    return known
+
+
+def _text(number: int) -> str:
+    return f"{centre.MOST_COUNTED}+" if number > centre.MOST_COUNTED else str(number)
+
+
+def _label(number: int) -> str:
+    words = ngettext("%(number)s unread notification", "%(number)s unread notifications", number)
+    return words % {"number": _text(number)}
+
+
+def selection(request: HttpRequest, *, listing: Listing) -> SafeString | str:
+    """For the bar of ticked lines: what can be done with them."""
+    if listing.name != "notifications":
+        return ""
+    acts = [
+        ("snooze", "alarm-clock", _("Snooze")),
+        ("assign", "user-plus", _("Assign")),
+        ("close", "check", _("Close")),
+    ]
+    context = {"acts": acts, "may_handle": request.user.has_perm("notifications.handle_notification")}
+    return render_to_string("notifications/centre_selection.html", context, request=request)
+
+
+def sim_card(request: HttpRequest, *, sim: Sim) -> SafeString | str:
+    """The last notifications of a SIM as a card for its page; nothing while there is none."""
+    if not request.user.has_perm(_PERMISSION):
+        return ""
+    newest = list(centre.of_sim(request.user, sim)[:SHOWN])
+    if not newest:
+        return ""
+    rows = [
+        {
+            "item": item,
+            "icon": kinds.icon_of(item.event.kind),
+            "label": kinds.label_of(item.event.kind),
+            "words": kinds.describe(item.event.kind, item.event.value, item.event.detail),
+        }
+        for item in newest
+    ]
+    return render_to_string("notifications/centre_sim_card.html", {"sim": sim, "rows": rows}, request=request)

@@ -1,0 +1,229 @@
+"""The table of the notification centre."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+import django_tables2 as tables
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from core.badges import Badge
+from core.tables import AgoColumn, BaseTable
+from core.templatetags.portal import ago, exact_time, grouped, icon, or_dash
+from notifications import kinds
+from notifications.models import Notification, NotificationItem, Severity
+
+SEVERITIES: dict[str, Badge] = {
+    Severity.INFO: Badge("info", _("Information")),
+    Severity.WARNING: Badge("warn", _("Warning")),
+    Severity.CRITICAL: Badge("bad", _("Critical")),
+}
+
+
+def severity_badge(severity: str) -> SafeString:
+    """Dot and word."""
+    look = SEVERITIES[severity]
+    return format_html('<span class="badge badge-{}"><span class="dot"></span>{}</span>', look.tone, look.label)
+
+
+def state_of(line: Notification) -> str:
+    """``open``, ``snoozed`` or ``closed``, as it is now."""
+    if line.state == Notification.State.CLOSED:
+        return "closed"
+    return "snoozed" if line.snoozed_until is not None and line.snoozed_until > timezone.now() else "open"
+
+
+def size_of(line: Notification) -> str:
+    """How much a line stands for: SIMs, or events where these are more or it is not about SIMs."""
+    sims = ngettext("%(number)s SIM", "%(number)s SIMs", line.sims) % {"number": line.sims}
+    events = ngettext("%(number)s event", "%(number)s events", line.events) % {"number": line.events}
+    if not line.sims:
+        return events if line.events > 1 else ""
+    return f"{sims} · {events}" if line.events > line.sims else sims
+
+
+class TickColumn(tables.Column):
+    """Boxes to tick lines with. Each keeps its focus when the list is brought up to date."""
+
+    @property
+    def header(self) -> SafeString:
+        """The box that ticks the whole page."""
+        label = _now("Tick all rows of this page")
+        return format_html('<label><input type="checkbox" data-select-all aria-label="{}"></label>', label)
+
+    def render(self, record: Notification) -> SafeString:
+        """The box of one line."""
+        label = _now("Tick %(what)s") % {"what": kinds.label_of(record.kind)}
+        return format_html(
+            '<label><input type="checkbox" id="tick-{}" data-select-row="{}" aria-label="{}"></label>',
+            record.pk,
+            record.pk,
+            label,
+        )
+
+
+class NotificationTable(BaseTable):
+    """One row a line of the centre."""
+
+    fixed = ("select", "what", "actions")
+    default_columns = ("severity", "account", "last", "assigned")
+
+    select = TickColumn(
+        accessor="pk", orderable=False, attrs={"td": {"class": "col-select"}, "th": {"class": "col-select"}}
+    )
+    what = tables.Column(
+        accessor="kind", orderable=False, verbose_name=_("Notification"), attrs={"td": {"class": "wide note-what"}}
+    )
+    severity = tables.Column(orderable=False, verbose_name=_("Severity"))
+    account = tables.Column(
+        accessor="account_name",
+        orderable=False,
+        empty_values=(),
+        verbose_name=_("Account"),
+        attrs={"td": {"class": "clip clip-short"}},
+    )
+    last = AgoColumn(accessor="last_at", verbose_name=_("Last"))
+    first = AgoColumn(accessor="first_at", orderable=False, verbose_name=_("First"))
+    assigned = tables.Column(accessor="assigned_to", orderable=False, empty_values=(), verbose_name=_("Assigned to"))
+    actions = tables.Column(
+        accessor="pk",
+        orderable=False,
+        verbose_name="",
+        attrs={"td": {"class": "note-actions"}, "th": {"class": "note-actions", "aria-label": _("Actions")}},
+    )
+
+    class Meta:
+        row_attrs: ClassVar = {
+            "data-notification": lambda record: record.pk,
+            "data-notification-kind": lambda record: record.kind,
+            "data-notification-state": lambda record: state_of(record),
+            "data-unread": lambda record: "true" if record.unread else None,
+        }
+
+    def __init__(self, rows: list[Any], *, may_handle: bool = False, **options: Any) -> None:
+        self.may_handle = may_handle
+        super().__init__(rows, **options)
+
+    def render_what(self, record: Any) -> SafeString:
+        """What happened and to how many, the way to the page; the newest event below; what became of it."""
+        new = (
+            format_html(
+                '<span class="note-dot" title="{0}"><span class="visually-hidden">{0}</span></span>', _now("Unread")
+            )
+            if record.unread
+            else ""
+        )
+        head = format_html(
+            '{}{} <a id="line-{}" href="{}" data-row-link>{}</a>{}',
+            new,
+            icon(kinds.icon_of(record.kind)),
+            record.pk,
+            reverse("notifications:line", args=[record.pk]),
+            kinds.label_of(record.kind),
+            format_html(' <span class="muted">· {}</span>', size) if (size := size_of(record)) else "",
+        )
+        below = [part for part in (_newest(record.newest, record.events), _fate(record)) if part]
+        return format_html(
+            '{}<div class="note-more">{}</div>', head, format_html_join(" · ", "{}", ((p,) for p in below))
+        )
+
+    def render_severity(self, record: Notification) -> SafeString:
+        """Dot and word."""
+        return severity_badge(record.severity)
+
+    def render_account(self, record: Notification) -> object:
+        """The carrier's name of it; nothing for the portal's own affairs."""
+        name = record.account_name
+        return format_html('<span title="{}">{}</span>', name, name) if name else or_dash("")
+
+    def render_assigned(self, record: Notification) -> object:
+        """Who looks after it."""
+        person = record.assigned_to
+        return or_dash(person.get_full_name() or person.get_username() if person else "")
+
+    def render_actions(self, record: Any) -> SafeString:
+        """What can be done with this line at once."""
+        return format_html_join("", "{}", ((button,) for button in self._buttons(record)))
+
+    def _buttons(self, record: Any) -> list[SafeString]:
+        what = kinds.label_of(record.kind)
+        state = state_of(record)
+        buttons = [_at_once(record, "read", "mail-open", _now("Mark as read: %(what)s"), what)] if record.unread else []
+        if not self.may_handle:
+            return buttons
+        if state == "closed":
+            return [*buttons, _at_once(record, "reopen", "undo-2", _now("Reopen: %(what)s"), what)]
+        if state == "snoozed":
+            buttons.append(_at_once(record, "wake", "alarm-clock-off", _now("Bring back now: %(what)s"), what))
+        else:
+            buttons.append(_dialog(record, "snooze", "alarm-clock", _now("Snooze: %(what)s"), what))
+        buttons.append(_dialog(record, "assign", "user-plus", _now("Assign: %(what)s"), what))
+        buttons.append(_dialog(record, "close", "check", _now("Close: %(what)s"), what))
+        return buttons
+
+
+def _newest(item: NotificationItem | None, events: int) -> SafeString | str:
+    if item is None:
+        return ""
+    event = item.event
+    words = kinds.describe(event.kind, event.value, event.detail)
+    sim = (
+        format_html('<a href="{}">{}</a>', reverse("sims:detail", args=[item.sim.giccid]), grouped(item.sim.giccid))
+        if item.sim
+        else ""
+    )
+    said = format_html_join(" ", "{}", ((part,) for part in (sim, words) if part))
+    return format_html("{} {}", _now("the newest:"), said) if events > 1 and said else said
+
+
+def _fate(line: Notification) -> SafeString | str:
+    """That it is snoozed or closed, where it is."""
+    state = state_of(line)
+    if state == "snoozed" and line.snoozed_until is not None:
+        return format_html(
+            '<span class="tag">{}</span>', _now("snoozed until %(time)s") % {"time": exact_time(line.snoozed_until)}
+        )
+    if state != "closed":
+        return ""
+    who = line.closed_by.get_username() if line.closed_by else ""
+    words = _now("closed by %(who)s") % {"who": who}
+    return format_html(
+        '<span class="tag">{}</span> {} <span class="wrap">{}</span>', words, ago(line.closed_at), line.note
+    )
+
+
+def _at_once(record: Notification, act: str, icon_name: str, label: str, what: str) -> SafeString:
+    label = label % {"what": what}
+    return format_html(
+        '<button class="btn btn-quiet btn-icon btn-small" type="button" id="{}-{}" hx-post="{}" hx-vals="{}" '
+        'hx-swap="none" aria-label="{}" title="{}">{}</button>',
+        act,
+        record.pk,
+        reverse("notifications:act", args=[act]),
+        json.dumps({"ids": str(record.pk)}),
+        label,
+        label,
+        icon(icon_name, 14),
+    )
+
+
+def _dialog(record: Notification, act: str, icon_name: str, label: str, what: str) -> SafeString:
+    label = label % {"what": what}
+    return format_html(
+        '<a class="btn btn-quiet btn-icon btn-small" id="{}-{}" href="{}?ids={}" data-dialog-open aria-label="{}" '
+        'title="{}">{}</a>',
+        act,
+        record.pk,
+        reverse("notifications:act", args=[act]),
+        record.pk,
+        label,
+        label,
+        icon(icon_name, 14),
+    )
