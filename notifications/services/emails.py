@@ -32,20 +32,19 @@ def clean_addresses(addresses: Iterable[str]) -> list[str]:
 
     Raises :class:`~django.core.exceptions.ValidationError` that names each one which is none, or for too many.
     """
-    found = {address.strip().casefold(): address.strip() for address in addresses if address.strip()}
-    wrong = [address for address in found.values() if not _is_address(address)]
+    found = _unrepeated(address.strip() for address in addresses)
+    wrong = [address for address in found if not _is_address(address)]
     if wrong:
         raise ValidationError([_("%(address)s is no e-mail address.") % {"address": a[:100]} for a in wrong[:5]])
     if len(found) > MOST_ADDRESSES:
         raise ValidationError(_("At most %(number)s addresses.") % {"number": MOST_ADDRESSES})
-    return list(found.values())
+    return found
 
 
 def usable_addresses(stored: object) -> list[str]:
     """Those of a rule's stored addresses that mail can go to, whatever else stands there."""
     texts = [address.strip() for address in stored if isinstance(address, str)] if isinstance(stored, list) else []
-    found = {address.casefold(): address for address in texts if _is_address(address)}
-    return list(found.values())[:MOST_ADDRESSES]
+    return _unrepeated(filter(_is_address, texts))[:MOST_ADDRESSES]
 
 
 def key_of(address: str, rule_id: int, event_id: int) -> str:
@@ -84,6 +83,13 @@ def message(delivery: Delivery) -> EmailMessage:
         to=[delivery.email],
         headers={"Message-ID": f"<{delivery.uuid}@{host}>", "Auto-Submitted": "auto-generated"},
     )
+
+
+def _unrepeated(addresses: Iterable[str]) -> list[str]:
+    found: dict[str, str] = {}
+    for address in filter(None, addresses):
+        found.setdefault(address.casefold(), address)
+    return list(found.values())
 
 
 def _is_address(text: str) -> bool:
