@@ -12,6 +12,7 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.urls import Resolver404, resolve
@@ -67,10 +68,11 @@ class MetricsMiddleware:
 
 
 class WebhookMiddleware:
-    """Answers machines without what only browsers need.
+    """Answers machines without what only browsers need, and therefore stands first.
 
-    A push of the carrier has no session, user, language, form or page: what follows in ``MIDDLEWARE`` would cost more
-    than storing the push does. The view checks the token in the address.
+    A push of the carrier has no session, user, language, form or page: what follows in ``MIDDLEWARE`` costs more than
+    storing the push does. The view checks the token in the address. What is refused for its host or for coming in
+    plain text goes the longer way and is refused there; so is what no view is for.
     """
 
     PATH = "/webhooks/smarthub/"
@@ -79,16 +81,33 @@ class WebhookMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith(self.PATH):
+        if not request.path_info.startswith(self.PATH) or self._is_refused(request):
             return self.get_response(request)
         try:
-            match = resolve(request.path_info)
+            match = resolve(request.path_info, settings.WEBHOOK_URLCONF)
         except Resolver404:
             return self.get_response(request)
+        start = time.perf_counter()
+        structlog.contextvars.clear_contextvars()
+        set_request(RequestContext(address=client_address(request) or None))
         request.resolver_match = match
-        request.get_host()  # refuses a host that is not ours, as the longer way would
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        observe_request(
+            view=match.view_name,
+            method="POST" if request.method == "POST" else "other",
+            status=response.status_code,
+            seconds=time.perf_counter() - start,
+        )
         return response
+
+    def _is_refused(self, request: HttpRequest) -> bool:
+        if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+            return True
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return True
+        return False
 
 
 class PrivateCacheMiddleware:

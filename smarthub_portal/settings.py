@@ -66,10 +66,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "core.middleware.WebhookMiddleware",
     "core.middleware.RequestIdMiddleware",
     "core.middleware.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "core.middleware.WebhookMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -88,6 +88,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "smarthub_portal.urls"
+WEBHOOK_URLCONF = "notifications.urls_receiver"
 WSGI_APPLICATION = "smarthub_portal.wsgi.application"
 
 TEMPLATES: list[dict[str, Any]] = [

@@ -1,0 +1,10 @@
+"""Addresses that the carrier pushes to. A file of their own, so that a push is not compared with each of the portal's."""
+
+from django.urls import path
+
+from notifications.views.receive import receive
+
+urlpatterns = [
+    path("webhooks/smarthub/<str:token>/", receive, name="webhook"),
+    path("webhooks/smarthub/<str:token>/<str:kind>/", receive, name="webhook_kind"),
+]
