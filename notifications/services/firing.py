@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import structlog
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from notifications.models import Event, Notification, NotificationItem, Rule
@@ -21,8 +22,13 @@ from notifications.services.facts import facts_of
 from notifications.services.matching import Spacing, joins_line, matches
 from sims.models import Sim
 
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+"""Events of one transaction."""
 MOST_WITH_OPERATIONS = 25
 """Events of one transaction while a rule asks for operations, which hold their SIMs until it is committed."""
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(hours=1)
 
 
 def apply(event_id: int) -> bool:
@@ -30,24 +36,64 @@ def apply(event_id: int) -> bool:
 
     Harmless as often as one likes, and from many workers.
     """
-    return apply_batch([event_id]) == 1
+    return len(_apply(_waiting().filter(pk=event_id), [])) == 1
 
 
-def apply_batch(event_ids: Sequence[int]) -> int:
-    """Apply the rules to those of the events that are not done and nobody else is about; answers to how many.
+def apply_due(most: int = 5000) -> int:
+    """Apply the rules to events that are due, the longest waiting first; answers to how many, at most about ``most``.
 
-    All or nothing, in the order in which they were recorded. It may do only the first of them, where more would keep
-    people waiting: call it again until it answers 0.
+    Events that another worker is about are left to it. One that no rule can digest is told in the log and comes again
+    later; it holds up no other.
+    """
+    done = 0
+    while done < most:
+        due = _waiting().filter(next_attempt_at__lte=timezone.now()).order_by("next_attempt_at", "pk")[:BATCH]
+        seen: list[int] = []
+        try:
+            number = len(_apply(due, seen))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is that of one event, found by taking each alone
+            log.warning("events.batch_failed", events=len(seen), error=type(error).__name__)
+            number = sum(_apply_alone(event_id) for event_id in seen)
+        if not number:
+            break
+        done += number
+    return done
+
+
+def _waiting() -> QuerySet[Event]:
+    return Event.objects.select_for_update(skip_locked=True).filter(next_attempt_at__isnull=False)
+
+
+def _apply(waiting: QuerySet[Event], seen: list[int]) -> list[Event]:
+    """Apply the rules to those of ``waiting`` that nobody else is about, all or nothing; answers them.
+
+    Their numbers are put into ``seen`` before anything is done. It may do only the first of them, where more would
+    keep people waiting.
     """
     with transaction.atomic():
-        waiting = Event.objects.select_for_update(skip_locked=True).filter(next_attempt_at__isnull=False)
-        events = list(waiting.filter(pk__in=list(event_ids)).order_by("pk"))
+        # In the order in which they were recorded.
+        events = sorted(waiting, key=lambda event: event.pk)
         rules = _lock_rules({event.kind for event in events}) if events else []
         if any(rule.operation_kind for rule in rules):
             events = events[:MOST_WITH_OPERATIONS]
+        seen += [event.pk for event in events]
         _fire(rules, events)
-        Event.objects.filter(pk__in=[event.pk for event in events]).update(next_attempt_at=None)
-    return len(events)
+        Event.objects.filter(pk__in=seen).update(next_attempt_at=None)
+    return events
+
+
+def _apply_alone(event_id: int) -> bool:
+    try:
+        return apply(event_id)
+    except Exception as error:  # noqa: BLE001 - as above: the event is kept and comes again
+        log.warning("events.not_applied", event_id=event_id, error=type(error).__name__)
+    now = timezone.now()
+    event = Event.objects.filter(pk=event_id, next_attempt_at__isnull=False).only("recorded_at").first()
+    if event is not None:
+        # After a tenth of its age: within seconds at first, hourly in the end.
+        wait = min(max((now - event.recorded_at) / 10, FIRST_RETRY), LONGEST_RETRY)
+        Event.objects.filter(pk=event_id, next_attempt_at__isnull=False).update(next_attempt_at=now + wait)
+    return True
 
 
 def _lock_rules(kinds: set[str]) -> list[Rule]:

@@ -122,5 +122,5 @@ def _count(rule: Rule, trial: Trial, events: Iterable[Event], now: datetime) -> 
     trial.events, trial.sims = taken.total(), len(sims)
     trial.operation_sims = len(sims) if rule.operation_kind else 0
     trial.emails = trial.events * len(rule.emails)
-    trial.webhooks = trial.events * (rule.forwards.count() if rule.pk else 0)
+    trial.webhooks = trial.events * rule.forwards.filter(active=True).count()
     trial.by_day = [Day(day, taken[day], opened[day]) for day in days]
