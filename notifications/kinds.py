@@ -179,7 +179,7 @@ def _job(value: float | None, detail: Detail) -> str:
 
 
 def _push(value: float | None, detail: Detail) -> str:
-    return ": ".join(part for part in (_text(detail, "push_kind"), _text(detail, "problem")) if part)
+    return _text(detail, "push_kind")
 
 
 def _limit(value: float | None, detail: Detail) -> str:

@@ -23,6 +23,7 @@ RULES = (
     ("Batch job with failures", ["job_ended"], "warning", EVERYBODY),
     ("Pushes have stopped", ["push_silence"], "critical", ADMINISTRATORS),
     ("Push given up", ["push_dead"], "warning", ADMINISTRATORS),
+    ("Rule held back", ["rule_limit"], "warning", ADMINISTRATORS),
     ("Sync failed", ["sync_failed"], "critical", ADMINISTRATORS),
     ("Rule held back", ["rule_limit"], "warning", ADMINISTRATORS),
 )

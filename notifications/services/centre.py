@@ -133,7 +133,8 @@ def close(user: User, ids: Collection[int], note: str) -> int:
     def before_and_after(line: Notification) -> tuple[dict[str, Any], dict[str, Any]]:
         return {"state": State.OPEN}, {"state": State.CLOSED}
 
-    values: dict[str, Any] = {"closed_by": user, "closed_at": timezone.now(), "note": note, "joins": False, "state": State.CLOSED}
+    values: dict[str, Any] = {"closed_by": user, "closed_at": timezone.now(), "note": note}
+    values |= {"joins": False, "state": State.CLOSED}
     return _act(user, ids, "notification.closed", Q(state=State.OPEN), before_and_after, reason=note, **values)
 
 
@@ -143,7 +144,8 @@ def reopen(user: User, ids: Collection[int]) -> int:
     def before_and_after(line: Notification) -> tuple[dict[str, Any], dict[str, Any]]:
         return {"state": State.CLOSED, "note": line.note}, {"state": State.OPEN}
 
-    values: dict[str, Any] = {"closed_by": None, "closed_at": None, "note": "", "snoozed_until": None, "state": State.OPEN}
+    values: dict[str, Any] = {"closed_by": None, "closed_at": None, "note": ""}
+    values |= {"snoozed_until": None, "state": State.OPEN}
     return _act(user, ids, "notification.reopened", Q(state=State.CLOSED), before_and_after, **values)
 
 

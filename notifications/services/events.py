@@ -6,6 +6,7 @@ what is due stands in the rows, so a lost message or a killed worker is a delay.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 import redis
@@ -21,21 +22,31 @@ from sims.models import Sim
 
 log = structlog.get_logger(__name__)
 
+AT_ONCE = 500
+"""Events of one statement."""
 _HINT = "notifications.events-due"
 _HINT_SECONDS = 5
 """How long one message stands for every event that is recorded meanwhile, should it be lost."""
 
 
-def record(happening: Happening) -> None:
-    """Store what happened, once however often it is told, and have the rules applied after the commit.
+def record(happenings: Sequence[Happening]) -> None:
+    """Store what happened, each once however often it is told, and have the rules applied after the commit.
 
-    Account and rate plan of an event about a SIM are the mirror's, whatever the teller claims.
+    Account and rate plan of an event about a SIM are the mirror's, whatever the teller claims. One query for the SIMs
+    and one for each :data:`AT_ONCE` events.
     """
-    account, plan = happening.account_name, ""
-    if happening.sim_id is not None:
-        known = Sim.objects.filter(pk=happening.sim_id).values_list("account_id", "plan_id").first()
-        account, plan = (known[0], known[1] or "") if known else (account, "")
-    event = Event(
+    sims = {happening.sim_id for happening in happenings if happening.sim_id is not None}
+    rows = Sim.objects.filter(pk__in=sims).values_list("pk", "account_id", "plan_id") if sims else []
+    known = {pk: (account, plan or "") for pk, account, plan in rows}
+    Event.objects.bulk_create(
+        [_event(happening, known) for happening in happenings], ignore_conflicts=True, batch_size=AT_ONCE
+    )
+    transaction.on_commit(_hint)
+
+
+def _event(happening: Happening, known: dict[int, tuple[str, str]]) -> Event:
+    account, plan = known.get(happening.sim_id or 0, (happening.account_name, ""))
+    return Event(
         kind=happening.kind,
         key=happening.key[:120],
         at=happening.at,
@@ -46,8 +57,6 @@ def record(happening: Happening) -> None:
         detail=happening.detail,
         push_id=happening.push_id,
     )
-    Event.objects.bulk_create([event], ignore_conflicts=True)
-    transaction.on_commit(_hint)
 
 
 def apply_due() -> int:

@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from core.events import Happening, emit_many
 from core.pushes import PushEvent, PushProblem, handlers_for, prepare
 from notifications.models import Push
 from notifications.services import reading
@@ -116,7 +117,28 @@ def _work(pushes: Sequence[Push]) -> dict[int, str]:
         outcomes[push.pk] = _act(push, event)
         if outcomes[push.pk].state == Push.State.DONE:
             originals.setdefault(_identity(push), push.pk)
-    return write_outcomes(pushes, outcomes)
+    with transaction.atomic():
+        states = write_outcomes(pushes, outcomes)
+        _tell_dead([push for push in pushes if states.get(push.pk) == Push.State.DEAD])
+    return states
+
+
+def _tell_dead(pushes: Sequence[Push]) -> None:
+    """Tell of pushes that were given up. Not why: the words may quote the push, which is there to be looked at."""
+    now = timezone.now()
+    emit_many(
+        [
+            Happening(
+                kind="push_dead",
+                key=f"{push.pk} {now.isoformat()}",
+                at=now,
+                account_name=push.account_name,
+                detail={"push_kind": push.kind, "attempts": push.attempts, "source_id": push.source_id},
+                push_id=push.pk,
+            )
+            for push in pushes
+        ]
+    )
 
 
 def _read(push: Push) -> PushEvent | Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.db.models import Case, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from core import audit
+from core import audit, events
 from operations.kinds import KINDS
 from operations.models import Operation, OperationAttempt
 from sims.models import TimelineEvent
@@ -137,7 +138,31 @@ def conclude(
             reason=operation.reason,
             ticket=operation.ticket,
         )
+        tell_who_looks([operation])
     return True
+
+
+def tell_who_looks(operations: Sequence[Operation]) -> None:
+    """Tell of those among ``operations`` that only a person can settle now, in the caller's transaction."""
+    now = timezone.now()
+    events.emit_many(
+        [
+            events.Happening(
+                kind="operation_needs_attention",
+                key=str(operation.pk),
+                at=now,
+                sim_id=operation.sim_id,
+                account_name=operation.sim.account_id,
+                detail={
+                    "operation_id": operation.pk,
+                    "operation": str(operation.get_kind_display()),
+                    "message": operation.message,
+                },
+            )
+            for operation in operations
+            if operation.state == State.NEEDS_ATTENTION
+        ]
+    )
 
 
 def tell_timeline(operation: Operation, outcome: str, **detail: Any) -> None:

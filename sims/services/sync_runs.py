@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from core.events import Happening, emit
 from sims.models import SyncRun
 from smarthub.errors import RateLimited, SmartHubError, Transient
 from staff.models import User
@@ -64,7 +65,9 @@ class Held:
         """The run can't be done; ``message`` says why in plain words."""
         self.run.state, self.run.finished_at = SyncRun.State.FAILED, timezone.now()
         self.run.message = message
-        self._store(state=self.run.state, finished_at=self.run.finished_at, lease_until=None)
+        with transaction.atomic():
+            self._store(state=self.run.state, finished_at=self.run.finished_at, lease_until=None)
+            _tell(self.run)
 
     def leave(self, message: str) -> None:
         """Give the lease up: whoever comes next goes on from the cursor."""
@@ -191,6 +194,20 @@ def _take(run: SyncRun) -> bool:
     if taken:
         run.lease_token, run.lease_until, run.resumed, run.message = token, until, resumed, ""
     return bool(taken)
+
+
+def _tell(run: SyncRun) -> None:
+    """Tell that a run failed, once an hour for each kind: the change logs are read every minute."""
+    now = timezone.now()
+    problem = f"{run.get_kind_display()}: {run.message}"
+    emit(
+        Happening(
+            kind="sync_failed",
+            key=f"{run.kind} {now:%Y-%m-%d %H}",
+            at=now,
+            detail={"problem": problem, "run": run.pk, "sync": run.kind},
+        )
+    )
 
 
 def _give_up(run: SyncRun) -> None:

@@ -14,10 +14,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core import audit
+from core.events import Happening, emit
 from operations.models import BatchJob, BatchLine, Operation, OperationAttempt
 from operations.services.jobs.chunks import close_empty_chunks
 from operations.services.jobs.counts import recount
-from operations.services.transitions import OUTCOMES, State, told_of
+from operations.services.transitions import OUTCOMES, State, tell_who_looks, told_of
 from sims.services.timeline import record_operations
 
 log = structlog.get_logger(__name__)
@@ -83,6 +84,7 @@ def _conclude(conclusions: Sequence[Conclusion], of: Sequence[str]) -> int:
             operation.effective_at = conclusion.effective_at
         _tell(taken)
         _audit(taken, came_from)
+        tell_who_looks([conclusion.operation for conclusion in taken])
     return len(taken)
 
 
@@ -138,9 +140,27 @@ def end_if_over(job: BatchJob) -> bool:
                 reason=job.reason,
                 ticket=job.ticket,
             )
+            if state in (BatchJob.State.DONE_WITH_FAILURES, BatchJob.State.FAILED):
+                _tell_failures(job, now)
     job.refresh_from_db()
     log.info("job.ended", job=job.pk, state=job.state, succeeded=job.succeeded, failed=job.failed)
     return True
+
+
+def _tell_failures(job: BatchJob, at: datetime) -> None:
+    """Tell that the job ended with failures. One of several accounts is for those who may see all of them."""
+    accounts = list(job.accounts.values_list("account_name", flat=True)[:2])
+    counts = {"succeeded": job.succeeded, "failed": job.failed, "unknown": job.unknown}
+    emit(
+        Happening(
+            kind="job_ended",
+            key=str(job.pk),
+            at=at,
+            account_name=accounts[0] if len(accounts) == 1 else "",
+            value=job.failed + job.unknown,
+            detail={"job": job.pk, **counts},
+        )
+    )
 
 
 def _end_of(job: BatchJob) -> tuple[str, str]:
