@@ -25,7 +25,6 @@ RULES = (
     ("Push given up", ["push_dead"], "warning", ADMINISTRATORS),
     ("Rule held back", ["rule_limit"], "warning", ADMINISTRATORS),
     ("Sync failed", ["sync_failed"], "critical", ADMINISTRATORS),
-    ("Rule held back", ["rule_limit"], "warning", ADMINISTRATORS),
 )
 
 
