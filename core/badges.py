@@ -60,3 +60,17 @@ SWITCHES: dict[str, Badge] = {
     "on": Badge("ok", _("On")),
     "off": Badge("neutral", _("Off")),
 }
+
+DELIVERY_STATES: dict[str, Badge] = {
+    "queued": Badge("busy", _("Queued")),
+    "delivered": Badge("ok", _("Delivered")),
+    "failed": Badge("bad", _("Given up")),
+    "collected": Badge("neutral", _("In a collected e-mail")),
+}
+
+FORWARD_STATES: dict[str, Badge] = {
+    "working": Badge("ok", _("Working")),
+    "failing": Badge("warn", _("Failing")),
+    "paused": Badge("bad", _("Paused")),
+    "off": Badge("neutral", _("Off")),
+}

@@ -25,7 +25,8 @@ def navigation_entry(request: HttpRequest) -> SafeString:
     if not request.user.has_perm(_PERMISSION):
         return SafeString("")
     match = request.resolver_match
-    current = match is not None and match.view_name in ("notifications:centre", "notifications:line")
+    parts = ("centre", "line", "act", "rule", "forward", "deliver")
+    current = match is not None and match.app_name == "notifications" and (match.url_name or "").startswith(parts)
     return format_html(
         '<li><a class="nav-link" href="{}"{}>{}<span>{}</span>{}</a></li>',
         reverse("notifications:centre"),

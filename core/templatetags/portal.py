@@ -25,7 +25,16 @@ from django.utils.translation import ngettext
 from lucide.templatetags.lucide import lucide
 
 from core import slots
-from core.badges import OPERATION_STATES, RUN_STATES, SEVERITIES, SIM_STATUSES, SWITCHES, Badge
+from core.badges import (
+    DELIVERY_STATES,
+    FORWARD_STATES,
+    OPERATION_STATES,
+    RUN_STATES,
+    SEVERITIES,
+    SIM_STATUSES,
+    SWITCHES,
+    Badge,
+)
 
 register = template.Library()
 
@@ -192,6 +201,18 @@ def run_badge(state: str | None) -> SafeString:
 def severity_badge(severity: str | None) -> SafeString:
     """How grave something is, as coloured dot and word."""
     return _badge(SEVERITIES, severity)
+
+
+@register.simple_tag
+def delivery_badge(state: str | None) -> SafeString:
+    """The state of a webhook or e-mail that is sent, as coloured dot and word."""
+    return _badge(DELIVERY_STATES, state)
+
+
+@register.simple_tag
+def forward_badge(state: str | None) -> SafeString:
+    """How an outgoing webhook does, as coloured dot and word."""
+    return _badge(FORWARD_STATES, state)
 
 
 @register.simple_tag
