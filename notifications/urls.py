@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from notifications.views import centre, centre_acts, pushes
-from notifications.views.receive import receive
+from notifications import urls_receiver
+from notifications.views import centre, centre_acts, deliveries, forwards, pushes, rules
 
 app_name = "notifications"
 
@@ -15,6 +15,23 @@ urlpatterns = [
     path("pushes/", pushes.PushList.as_view(), name="pushes"),
     path("pushes/<int:pk>/", pushes.detail, name="push"),
     path("pushes/<int:pk>/replay/", pushes.replay, name="replay"),
-    path("webhooks/smarthub/<str:token>/", receive, name="webhook"),
-    path("webhooks/smarthub/<str:token>/<str:kind>/", receive, name="webhook_kind"),
+    path("notifications/rules/", rules.RuleList.as_view(), name="rules"),
+    path("notifications/rules/new/", rules.new, name="rule_new"),
+    path("notifications/rules/sentence/", rules.sentence, name="rule_sentence"),
+    path("notifications/rules/<int:pk>/", rules.detail, name="rule"),
+    path("notifications/rules/<int:pk>/edit/", rules.edit, name="rule_edit"),
+    path("notifications/rules/<int:pk>/trial/", rules.try_it, name="rule_trial"),
+    path("notifications/rules/<int:pk>/switch/", rules.switch, name="rule_switch"),
+    path("notifications/rules/<int:pk>/allow/", rules.allow, name="rule_allow"),
+    path("notifications/rules/<int:pk>/delete/", rules.delete, name="rule_delete"),
+    path("notifications/forwards/", forwards.list_page, name="forwards"),
+    path("notifications/forwards/new/", forwards.new, name="forward_new"),
+    path("notifications/forwards/<int:pk>/", forwards.edit, name="forward"),
+    path("notifications/forwards/<int:pk>/key/", forwards.rotate, name="forward_key"),
+    path("notifications/forwards/<int:pk>/test/", forwards.send_test, name="forward_test"),
+    path("notifications/forwards/<int:pk>/delete/", forwards.delete, name="forward_delete"),
+    path("notifications/deliveries/", deliveries.DeliveryList.as_view(), name="deliveries"),
+    path("notifications/deliveries/<int:pk>/", deliveries.detail, name="delivery"),
+    path("notifications/deliveries/<int:pk>/resend/", deliveries.resend, name="delivery_resend"),
+    *urls_receiver.urlpatterns,
 ]
