@@ -63,7 +63,7 @@ def digest(rule: Rule) -> str:
         "accounts": sorted(rule.accounts),
         "plans": sorted(rule.plans),
         "tags": sorted(rule.tags),
-        "threshold": rule.threshold,
+        "threshold": None if rule.threshold is None else float(rule.threshold),
         "once_per": rule.once_per,
         "operation": rule.operation_kind,
         "params": rule.operation_params,

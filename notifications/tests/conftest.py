@@ -13,6 +13,10 @@ from core import pushes
 from core.pushes import PushEvent
 from notifications.models import Push, PushSource
 from notifications.services import inbox, limits, sources, wake
+from operations.tests.fixtures import carrier_sim, plans
+from operations.tests.job_fixtures import config
+
+__all__ = ["carrier_sim", "config", "plans"]
 
 Post = Callable[..., Any]
 
