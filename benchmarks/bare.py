@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
@@ -29,6 +29,7 @@ class Row(models.Model):
 
     body = models.TextField()
     rest = models.TextField()
+    objects: ClassVar[models.Manager[Row]] = models.Manager()
 
     class Meta:
         app_label = "benchmarks"
@@ -63,7 +64,7 @@ class _Bare(WSGIHandler):
             super().load_middleware(is_async)
 
     def resolve_request(self, request: HttpRequest) -> Any:
-        request.urlconf = __name__  # type: ignore[attr-defined]  # Django looks for it
+        request.urlconf = __name__
         return super().resolve_request(request)
 
 

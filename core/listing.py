@@ -48,6 +48,9 @@ class Listing:
     selectable: bool
     copies_ticked: bool = True
 
+    rows_poll: str = ""
+    """The address that tells what is new of these rows; see :mod:`core.live_rows`."""
+
     @property
     def url(self) -> str:
         """The first page of this list as it is filtered and sorted."""

@@ -34,6 +34,7 @@ class PushTable(BaseTable):
 
     class Meta:
         row_attrs = {
+            "id": lambda record: f"row-{record.pk}",
             "data-push": lambda record: record.pk,
             "data-push-kind": lambda record: record.kind,
             "data-push-state": lambda record: record.state,

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from notifications import urls_receiver
-from notifications.views import centre, centre_acts, deliveries, forwards, pushes, rules
+from notifications.views import centre, centre_acts, deliveries, forwards, pushes, rules, sources
 
 app_name = "notifications"
 
@@ -15,6 +15,13 @@ urlpatterns = [
     path("pushes/", pushes.PushList.as_view(), name="pushes"),
     path("pushes/<int:pk>/", pushes.detail, name="push"),
     path("pushes/<int:pk>/replay/", pushes.replay, name="replay"),
+    path("pushes/replay/", pushes.replay_all, name="replay_all"),
+    path("pushes/sources/", sources.source_list, name="sources"),
+    path("pushes/sources/new/", sources.new, name="source_new"),
+    path("pushes/sources/<int:pk>/", sources.detail, name="source"),
+    path("pushes/sources/<int:pk>/rotate/", sources.rotate, name="source_rotate"),
+    path("pushes/sources/<int:pk>/end-previous/", sources.end_previous, name="source_end_previous"),
+    path("pushes/sources/<int:pk>/key/", sources.key, name="source_key"),
     path("notifications/rules/", rules.RuleList.as_view(), name="rules"),
     path("notifications/rules/new/", rules.new, name="rule_new"),
     path("notifications/rules/sentence/", rules.sentence, name="rule_sentence"),

@@ -95,7 +95,10 @@ class SimTable(BaseTable):
     tags = tables.Column(accessor="tag_names", verbose_name=_("Tags"), orderable=False, attrs={"td": {"class": "wide"}})
 
     class Meta:
-        row_attrs: ClassVar = {"data-giccid": lambda record: record.giccid}
+        row_attrs: ClassVar = {
+            "id": lambda record: f"row-{record.pk}",
+            "data-giccid": lambda record: record.giccid,
+        }
 
     def render_giccid(self, record: Sim) -> SafeString:
         """The way to the SIM's page; a word where the carrier no longer lists it."""

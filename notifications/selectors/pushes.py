@@ -7,13 +7,18 @@ import json
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import QuerySet
 
-from notifications.models import Push
+from notifications.models import Notification, Push
+from notifications.selectors import centre
+from notifications.services import reading
 from sims.models import Sim, TimelineEvent
+from sms.models import Message
 from staff.models import User
 from staff.scopes import scoped
 
+AnyUser = User | AnonymousUser | AbstractBaseUser
 
-def list_pushes(user: User | AnonymousUser | AbstractBaseUser) -> QuerySet[Push]:
+
+def list_pushes(user: AnyUser) -> QuerySet[Push]:
     """The pushes that ``user`` may see, with their source, in no order.
 
     A user who is limited to accounts sees the pushes of those; one that names no account is for the unlimited.
@@ -21,7 +26,7 @@ def list_pushes(user: User | AnonymousUser | AbstractBaseUser) -> QuerySet[Push]
     return scoped(Push.objects.select_related("source"), user, account="account_name")  # type: ignore[arg-type]  # every user of the portal is a staff.User
 
 
-def get_push(user: User | AnonymousUser | AbstractBaseUser, push_id: int) -> Push:
+def get_push(user: AnyUser, push_id: int) -> Push:
     """One push; raises :class:`Push.DoesNotExist` when it is not there or not for this user."""
     return list_pushes(user).get(pk=push_id)
 
@@ -36,7 +41,27 @@ def formatted_body(push: Push) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def sim_of(user: User | AnonymousUser | AbstractBaseUser, push: Push) -> Sim | None:
+def lines_of(user: AnyUser, push: Push) -> list[Notification]:
+    """The notifications that came of the push, as far as ``user`` may see them; at most ten."""
+    return list(centre.visible(user).filter(items__event__push_id=push.pk).distinct().order_by("pk")[:10])
+
+
+def message_of(user: AnyUser, push: Push) -> Message | None:
+    """The message that the push brought or reported of, for somebody who may read messages."""
+    if push.kind not in ("MO_SMS", "MT_SMS_STATUS_REPORT") or not user.has_perm("sms.view_message"):  # type: ignore[union-attr]  # every user of the portal is a staff.User
+        return None
+    try:
+        carrier_id = reading.parse_text(push.body).get("smsMsgId")
+    except reading.NotAPush:
+        return None
+    if not isinstance(carrier_id, str | int) or not str(carrier_id).strip():
+        return None
+    direction = Message.Direction.MO if push.kind == "MO_SMS" else Message.Direction.MT
+    found = Message.objects.filter(carrier_id=str(carrier_id).strip()[:80], direction=direction)
+    return scoped(found.select_related("sim"), user, account="sim__account_id").first()  # type: ignore[arg-type]  # as above
+
+
+def sim_of(user: AnyUser, push: Push) -> Sim | None:
     """The SIM a push is about; ``None`` when the mirror does not know it or the user may not see it."""
     return scoped(Sim.objects.filter(giccid=push.giccid), user).first() if push.giccid else None  # type: ignore[arg-type]  # every user of the portal is a staff.User
 

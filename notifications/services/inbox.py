@@ -53,7 +53,7 @@ _SAME = {"state": f"'{Push.State.RECEIVED}'", "attempts": "0", "result": "''", "
 
 @functools.cache
 def _statement() -> str:
-    columns = ", ".join(Push._meta.get_field(name).column for name in (*_GIVEN, *_SAME))
+    columns = ", ".join(str(getattr(Push._meta.get_field(name), "column", name)) for name in (*_GIVEN, *_SAME))
     values = ", ".join([*["%s"] * len(_GIVEN), *_SAME.values()])
     return f"INSERT INTO {Push._meta.db_table} ({columns}) VALUES ({values})"  # noqa: S608 - nothing but our own names
 

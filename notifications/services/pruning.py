@@ -43,7 +43,7 @@ def _prune(states: Sequence[str], before: datetime, up_to: int, ends: float) -> 
         oldest = Push.objects.filter(state__in=states).order_by("pk").values_list("pk", "received_at")[:CHUNK]
         going = [pk for pk, received_at in oldest if received_at < before or pk <= up_to]
         # A replayed push may have been taken up again meanwhile.
-        count += Push.objects.filter(pk__in=going, state__in=states)._raw_delete(Push.objects.db)
+        count += Push.objects.filter(pk__in=going, state__in=states).delete()[0]
         if len(going) < CHUNK:
             break
     return count

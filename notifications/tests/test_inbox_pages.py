@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 
 import pytest
 
+from core.models import AuditEntry
 from notifications.models import Push
-from notifications.services import inbox, processing, sources
+from notifications.services import inbox, processing, replaying
 
 GICCID = "8986011805021000040"
 
@@ -150,58 +153,68 @@ def test_the_list_costs_the_same_for_few_and_many(
     assert counts[0] == counts[1]
 
 
-def test_a_source_made_in_the_admin_site_shows_its_address_once(administrator, login, client):
-    administrator.is_staff = True
-    administrator.save()
-    admin_client = login(administrator)
-    response = admin_client.post("/admin/notifications/pushsource/add/", {"name": "tenant", "active": "on"})
-    assert response.status_code == 200
-    html = response.content.decode()
-    address = html.split("data-push-address>")[1].split("<")[0]
-    assert (
-        client.post(address.removeprefix("http://testserver"), data="{}", content_type="application/json").status_code
-        == 200
-    )
-    source = Push.objects.get().source
-    token = address.rstrip("/").rsplit("/", 1)[1]
-    listing = admin_client.get("/admin/notifications/pushsource/").content.decode()
-    form = admin_client.get(f"/admin/notifications/pushsource/{source.pk}/change/").content.decode()
-    assert token not in listing + form
-    assert "_rotate" in form
-    assert source.token_digest not in listing + form
-
-    response = admin_client.post(
-        f"/admin/notifications/pushsource/{source.pk}/change/", {"name": "renamed", "active": "on", "_rotate": "1"}
-    )
-    assert response.status_code == 200
-    renewed = response.content.decode().split("data-push-address>")[1].split("<")[0]
-    assert renewed != address
-    for path, status in ((address, 404), (renewed, 200)):
-        path = path.removeprefix("http://testserver")
-        assert client.post(path, data="{}", content_type="application/json").status_code == status
-
-    response = admin_client.post(f"/admin/notifications/pushsource/{source.pk}/change/", {"name": "renamed"})
-    assert response.status_code == 302
-    assert sources.find_active(renewed.rstrip("/").rsplit("/", 1)[1]) is None
-
-
-def test_a_name_that_is_taken_is_a_form_error(administrator, login, source):
-    administrator.is_staff = True
-    administrator.save()
-    response = login(administrator).post("/admin/notifications/pushsource/add/", {"name": "tenant", "active": "on"})
-    assert response.status_code == 200
-    assert "data-push-address" not in response.content.decode()
-
-
-def test_pushes_are_read_only_in_the_admin_site(administrator, login, pushes):
-    administrator.is_staff = True
-    administrator.save()
+def test_all_that_match_are_replayed_after_a_question(administrator, login, pushes, monkeypatch, valkey):
     client = login(administrator)
-    assert client.get("/admin/notifications/push/").status_code == 200
-    assert client.get(f"/admin/notifications/push/{pushes[0].pk}/change/").status_code == 200
-    assert client.post(f"/admin/notifications/push/{pushes[0].pk}/change/", {"state": "dead"}).status_code == 403
-    assert client.get("/admin/notifications/push/add/").status_code == 403
-    assert client.post(f"/admin/notifications/push/{pushes[0].pk}/delete/", {"post": "yes"}).status_code == 403
+    asked = client.get("/pushes/replay/?state=done&giccid=" + GICCID, headers={"HX-Request": "true"}).content.decode()
+    assert "Replay 1<" in asked
+    response = client.post(f"/pushes/replay/?state=done&giccid={GICCID}")
+    assert (response.status_code, response["Location"]) == (303, f"/pushes/?state=done&giccid={GICCID}")
+    assert [Push.objects.get(pk=push.pk).state for push in pushes] == ["received", "ignored", "done"]
+
+    monkeypatch.setattr(replaying, "BATCH", 1)
+    client.post("/pushes/replay/")
+    assert Push.objects.filter(state="received").count() == 1, "many are left to a worker"
+    assert valkey.llen("push") == 1
+    newest = Push.objects.latest("pk").pk
+    assert replaying.replay_matching("", user_id=administrator.pk, up_to=newest - 1) == 1
+    assert replaying.replay_matching("", user_id=0, up_to=newest) == 0
+    assert [Push.objects.get(pk=push.pk).state for push in pushes] == ["received", "received", "done"]
+    assert AuditEntry.objects.filter(action="push.replay_requested", actor=administrator).count() == 2
+    assert AuditEntry.objects.filter(action="push.replayed", actor=administrator).count() == 2
+
+
+def test_replaying_all_keeps_to_the_role_and_to_the_accounts(make_user, login, pushes):
+    assert login(make_user("Supervisor")).post("/pushes/replay/").status_code == 403
+    login(make_user("Administrator", ["example_account"])).post("/pushes/replay/")
+    assert [Push.objects.get(pk=push.pk).state for push in pushes] == ["received", "ignored", "done"]
+
+
+def test_an_open_list_gets_changed_rows_in_place_and_new_ones_at_its_head(administrator, login, pushes, make_push):
+    client = login(administrator)
+
+    def ask(html: str) -> str:
+        [url] = re.findall(r'id="list-rows" hidden hx-get="([^"]*)"', html)
+        headers = {"HX-Request": "true", "HX-Trigger": "list-rows"}
+        response = client.get(unescape(url), headers=headers)
+        assert response.status_code == (200 if response.content else 204)
+        return response.content.decode()
+
+    page = client.get("/pushes/").content.decode()
+    assert ask(page) == ""
+    Push.objects.filter(pk=pushes[0].pk).update(state="dead")
+    news = ask(page)
+    assert f'id="row-{pushes[0].pk}"' in news
+    assert re.search(r'<tr [^>]*data-push-state="dead"[^>]* hx-swap-oob="true">', news)
+    assert f'id="row-{pushes[1].pk}"' not in news
+    assert ask(news) == ""
+
+    new = make_push({"eventType": "TEST_EVENT", "eventId": "e-4"})
+    arrived = ask(news)
+    assert "afterbegin:#results tbody" in arrived
+    assert f'id="row-{new.pk}"' in arrived
+    assert 'data-result-count="4"' in arrived
+    assert ask(arrived) == ""
+    held = unescape(re.findall(r'id="list-rows" hidden hx-get="([^"]*)"', news)[0]) + "&hold=1"
+    waits = client.get(held, headers={"HX-Request": "true", "HX-Trigger": "list-rows"}).content.decode()
+    assert "1 newer" in waits
+    assert f'id="row-{new.pk}"' not in waits
+
+    other = client.get("/pushes/?state=ignored").content.decode()
+    make_push({"eventType": "TEST_EVENT", "eventId": "e-5"})
+    assert ask(other) == "", "new ones that the filter leaves out stay out"
+    empty = client.get("/pushes/?giccid=77").content.decode()
+    make_push({"eventType": "TEST_EVENT", "eventId": "e-6", "giccid": "77"})
+    assert 'data-result-count="1"' in ask(empty), "an empty list is made anew"
 
 
 def test_the_body_shown_is_formatted_in_its_own_order():

@@ -9,20 +9,27 @@ from django.contrib.auth.decorators import permission_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_POST
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
 
-from core.listing import ListView
+from core.htmx import render_fragment, wants_fragment
+from core.listing import Listing
+from core.live_rows import LiveListView
+from core.paging import capped_count
 from notifications import selectors
 from notifications.filters import PushFilter
 from notifications.models import Push
-from notifications.services import dispatch
+from notifications.services import dispatch, replaying
 from notifications.tables import PushTable
 
+REPLAY = "notifications.replay_push"
 
-class PushList(ListView):
-    """All pushes, newest first."""
+
+class PushList(LiveListView):
+    """All pushes, newest first; new ones come in by themselves."""
 
     name = "pushes"
     template_name = "notifications/pushes.html"
@@ -33,10 +40,25 @@ class PushList(ListView):
     default_sort = "-received"
     noun = gettext_lazy("push")
     noun_plural = gettext_lazy("pushes")
+    live_fields = ("state", "attempts", "kind", "account_name")
+    live_newer = True
 
     def get_queryset(self) -> QuerySet[Any]:
         """Without the bodies, which may be 256 kB each."""
         return selectors.list_pushes(self.request.user).defer("body")
+
+    def extra_context(self, listing: Listing) -> dict[str, Any]:
+        """The way to replay all of them, and what an empty list says."""
+        may_replay = self.request.user.has_perm(REPLAY) and listing.count.number
+        return {
+            "list_bar": "notifications/pushes_bar.html" if may_replay else "",
+            "empty_title": _("No pushes yet"),
+            "empty_text": _(
+                "Make a push source and enter its address at the carrier; its pushes appear here by themselves."
+            ),
+            "empty_url": reverse("notifications:sources"),
+            "empty_action": _("See the sources"),
+        }
 
 
 def _push_or_404(request: HttpRequest, pk: int) -> Push:
@@ -56,13 +78,15 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "sim": selectors.sim_of(request.user, push),
         "body": selectors.formatted_body(push),
         "events": selectors.events_of(push),
-        "can_replay": push.state in dispatch.REPLAYABLE and request.user.has_perm("notifications.replay_push"),
+        "lines": selectors.lines_of(request.user, push),
+        "message": selectors.message_of(request.user, push),
+        "can_replay": push.state in dispatch.REPLAYABLE and request.user.has_perm(REPLAY),
     }
     return render(request, "notifications/push.html", context)
 
 
 @require_POST
-@permission_required("notifications.replay_push", raise_exception=True)
+@permission_required(REPLAY, raise_exception=True)
 def replay(request: HttpRequest, pk: int) -> HttpResponse:
     """Have one push done again; answers 303 to its page, which says so."""
     push = _push_or_404(request, pk)
@@ -71,5 +95,29 @@ def replay(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         messages.warning(request, _("This push waits for a worker already, or can't be done again."))
     response = redirect("notifications:push", push.pk)
+    response.status_code = 303
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required(REPLAY, raise_exception=True)
+def replay_all(request: HttpRequest) -> HttpResponse:
+    """Have all pushes of the list with this address done again: GET asks, POST does it, many of them in a worker."""
+    back = f"{reverse('notifications:pushes')}?{request.GET.urlencode()}".rstrip("?")
+    if request.method != "POST":
+        matching = replaying.matching(request.user, request.GET)  # type: ignore[arg-type]  # signed in
+        context = {"count": capped_count(matching), "back": back, "query": request.GET.urlencode(), "chunk": dispatch.BATCH}
+        return render_fragment(request, "notifications/push_replay.html", "dialog", context)
+    count = replaying.request_replay(request.user, request.GET)  # type: ignore[arg-type]  # signed in
+    if count is None:
+        messages.success(request, _("The pushes are being done again, chunk by chunk."))
+    elif count:
+        text = ngettext("%(count)s push is being done again.", "%(count)s pushes are being done again.", count)
+        messages.success(request, text % {"count": count})
+    else:
+        messages.warning(request, _("Nothing of this can be done again now."))
+    if wants_fragment(request):
+        return HttpResponseClientRedirect(back)
+    response = redirect(back)
     response.status_code = 303
     return response

@@ -8,7 +8,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from core.listing import Listing, ListView
+from core.listing import Listing
+from core.live_rows import LiveListView
 from sims.filters import SimFilterSet
 from sims.models import Sim
 from sims.models.indexes import SORT_KEYS
@@ -17,7 +18,7 @@ from sims.selectors.tags import tags_of_many
 from sims.tables import SimTable
 
 
-class SimListView(ListView):
+class SimListView(LiveListView):
     """Search, filter and sort the SIMs that the user may see."""
 
     name = "sims"
@@ -31,6 +32,7 @@ class SimListView(ListView):
     noun = _("SIM card")
     noun_plural = _("SIM cards")
     selectable = True
+    live_fields = ("changed_at",)
 
     def get_queryset(self) -> QuerySet[Sim]:
         """What the user may see."""

@@ -270,6 +270,12 @@
     document.addEventListener(name, (event) => polls(event.detail.elt) || showToast(texts().networkError));
   }
 
+  // New rows wait while somebody reads: the pointer or the focus is among those that are there.
+  document.addEventListener("htmx:configRequest", (event) => {
+    const reads = document.querySelector("#results tbody:is(:hover, :focus-within)");
+    if (event.detail.elt.id === "list-rows" && reads) event.detail.parameters.hold = "1";
+  });
+
   function polls(element) {
     return /every\s/.test(element?.getAttribute?.("hx-trigger") ?? "");
   }
