@@ -137,6 +137,7 @@ class RuleForm(forms.Form):
         required=False,
         max_length=60,
         widget=forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=gettext_lazy("Of the quiet hours, such as Europe/Berlin. Empty: UTC."),
     )
     forwards = RowsField(queryset=Forward.objects.none(), label=gettext_lazy("Webhooks"))
 
@@ -309,8 +310,10 @@ PARAMS = ("plan", "effective", "apn", "apn_status")
 def initial_of(values: dict[str, Any]) -> dict[str, Any]:
     """What the form shows of a rule's values."""
     params = values.get("operation_params") or {}
+    least = values.get("threshold")
     return {
         **values,
+        "threshold": int(least) if least is not None and float(least).is_integer() else least,
         **{name: params[name] for name in PARAMS if name in params},
         "emails": "\n".join(values.get("emails") or []),
         "once_per": str(values.get("once_per") or 0),

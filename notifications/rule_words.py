@@ -19,8 +19,11 @@ HOUR, DAY = 3600, 86400
 
 
 def sentences(values: Mapping[str, Any]) -> list[str]:
-    """What a rule with these values does. Values that are missing or empty are left out, so that half a form can be
-    read, too; they are named as in ``notifications.services.rules.values_of``."""
+    """What a rule with these values does: when, then each thing that follows.
+
+    Values that are missing or empty are left out, so that half a form can be read, too; they are named as in
+    ``notifications.services.rules.values_of``.
+    """
     texts = [_when(values), _who_sees(values), *_out(values), _operation(values), _quiet(values)]
     return [text for text in texts if text]
 
@@ -80,11 +83,12 @@ def _who_sees(values: Mapping[str, Any]) -> str:
     severity = str(dict(Severity.choices).get(values.get("severity") or "", ""))
     seen = [*(values.get("roles") or []), *(values.get("users") or [])]
     people = any_of(seen) if seen else _("everybody who may see the SIM")
-    text = _("a notification (%(severity)s) for %(people)s") % {"severity": severity.lower(), "people": people}
+    words = {"severity": severity.lower(), "people": people}
     within = values.get("group_within") or 0
     if within:
-        return _("%(text)s, one line for all within %(period)s.") % {"text": text, "period": period(within)}
-    return _("%(text)s, a line for each.") % {"text": text}
+        words["period"] = period(within)
+        return _("A notification (%(severity)s) for %(people)s, one line for all within %(period)s.") % words
+    return _("A notification (%(severity)s) for %(people)s, a line for each.") % words
 
 
 def _out(values: Mapping[str, Any]) -> list[str]:
