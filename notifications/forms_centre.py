@@ -59,7 +59,11 @@ class AssignForm(forms.Form):
     """Who looks after it; those to choose from may see and handle all of it."""
 
     person = forms.ModelChoiceField(
-        label=_("Person"), queryset=User.objects.none(), required=False, empty_label=_("Nobody")
+        label=_("Person"),
+        queryset=User.objects.none(),
+        required=False,
+        empty_label=_("Nobody"),
+        help_text=_("Those to choose from may see and handle all of it."),
     )
 
     def __init__(self, *args: Any, people: list[User], **kwargs: Any) -> None:

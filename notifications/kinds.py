@@ -116,7 +116,7 @@ def _prepaid_usage(value: float | None, detail: Detail) -> str:
 
 def _expired(value: float | None, detail: Detail) -> str:
     when = _moment(detail, "expiredTime")
-    return _joined(_text(detail, "servicePackageCode"), _("ends or ended %(time)s") % {"time": when} if when else "")
+    return _joined(_text(detail, "servicePackageCode"), _("until %(time)s") % {"time": when} if when else "")
 
 
 def _silent(value: float | None, detail: Detail) -> str:
@@ -169,11 +169,10 @@ def _operation(value: float | None, detail: Detail) -> str:
 
 def _job(value: float | None, detail: Detail) -> str:
     words = _("Batch job %(number)s") % {"number": _text(detail, "job")}
-    done, failed, unclear = (int(detail.get(name) or 0) for name in ("succeeded", "failed", "unknown"))
     counts = _("%(done)s done, %(failed)s failed, %(unclear)s unclear") % {
-        "done": _number(done),
-        "failed": _number(failed),
-        "unclear": _number(unclear),
+        "done": _text(detail, "succeeded") or "0",
+        "failed": _text(detail, "failed") or "0",
+        "unclear": _text(detail, "unknown") or "0",
     }
     return f"{words}: {counts}"
 

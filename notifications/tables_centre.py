@@ -41,11 +41,13 @@ def state_of(line: Notification) -> str:
 
 
 def size_of(line: Notification) -> str:
-    """How much a line stands for: SIMs, or events where these are more or it is not about SIMs."""
+    """How much a line stands for: SIMs, or events where these are more or it is not about SIMs; nothing for one."""
+    if line.events <= 1:
+        return ""
     sims = ngettext("%(number)s SIM", "%(number)s SIMs", line.sims) % {"number": line.sims}
     events = ngettext("%(number)s event", "%(number)s events", line.events) % {"number": line.events}
     if not line.sims:
-        return events if line.events > 1 else ""
+        return events
     return f"{sims} · {events}" if line.events > line.sims else sims
 
 
@@ -87,7 +89,7 @@ class NotificationTable(BaseTable):
         orderable=False,
         empty_values=(),
         verbose_name=_("Account"),
-        attrs={"td": {"class": "clip clip-short"}},
+        attrs={"td": {"class": "clip"}},
     )
     last = AgoColumn(accessor="last_at", verbose_name=_("Last"))
     first = AgoColumn(accessor="first_at", orderable=False, verbose_name=_("First"))
@@ -180,7 +182,7 @@ def _newest(item: NotificationItem | None, events: int) -> SafeString | str:
         else ""
     )
     said = format_html_join(" ", "{}", ((part,) for part in (sim, words) if part))
-    return format_html("{} {}", _now("the newest:"), said) if events > 1 and said else said
+    return format_html("{} {}", _now("newest:"), said) if events > 1 and said else said
 
 
 def _fate(line: Notification) -> SafeString | str:
