@@ -75,7 +75,7 @@ def test_a_template_goes_to_many(open_page, carrier, control):
     page = open_page("supervisor")
     page.goto("/sms/templates/new/")
     page.get_by_label("Name").fill("Restart")
-    page.get_by_label("Text").fill("restart {msisdn}")
+    page.get_by_label("Text").fill("restart {giccid}")
     page.get_by_role("button", name="Save").click()
     page.wait_for_url("**/sms/templates/")
     sims = [carrier.fresh() for _ in range(3)]
@@ -83,7 +83,7 @@ def test_a_template_goes_to_many(open_page, carrier, control):
     page.locator("[name=identifiers]").fill("\n".join(sim["giccid"] for sim in sims))
     page.get_by_label("Send SMS").check()
     page.get_by_label("Template").select_option(label="Restart")
-    expect(page.get_by_label("Text", exact=True)).to_have_value("restart {msisdn}")
+    expect(page.get_by_label("Text", exact=True)).to_have_value("restart {giccid}")
     assert violations(page) == []
     page.get_by_role("button", name="Make the plan").click()
     page.wait_for_url(re.compile(r"/jobs/\d+/$"))
@@ -93,4 +93,4 @@ def test_a_template_goes_to_many(open_page, carrier, control):
     page.get_by_role("button", name="Confirm").click()
     expect(page.locator("[data-job-state=done]")).to_be_visible(timeout=60_000)
     page.goto(f"/sms/{sims[0]['giccid']}/")
-    expect(page.get_by_text(f"restart {sims[0]['msisdn']}")).to_be_visible()
+    expect(page.get_by_text(f"restart {sims[0]['giccid']}")).to_be_visible()
