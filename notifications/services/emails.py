@@ -66,7 +66,8 @@ def compose(*, rule: Rule, event: Event, notification: Notification) -> tuple[st
             _("SIM %(giccid)s, account %(account)s") % {"giccid": about, "account": event.sim.account_id}
             + (_(", rate plan %(plan)s") % {"plan": plan} if plan else "")
         )
-        lines.append(event.sim.custom1)
+        if event.sim.custom1:
+            lines.append(_("Custom 1: %(text)s") % {"text": event.sim.custom1})
     lines.append(exact_time(event.at))
     lines.append(_("Rule: %(name)s") % {"name": rule.name})
     lines.append(link(f"/notifications/{notification.pk}/"))

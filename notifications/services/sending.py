@@ -102,12 +102,14 @@ def _next(forward_id: int) -> Delivery | None:
         if not forward.active:
             forwards.give_up_waiting(forward_id)
             return None
-        _give_up(due.filter(give_up_at__lte=now, attempts__gt=0))
         if forward.closed_until is not None and forward.closed_until > now:
             _give_up(due.filter(give_up_at__lte=forward.closed_until))
             due.update(next_attempt_at=forward.closed_until, lease_until=None)
             return None
         chosen = due.first()
+        while chosen is not None and chosen.attempts and chosen.give_up_at is not None and chosen.give_up_at <= now:
+            _give_up(due.filter(pk=chosen.pk))
+            chosen = due.first()
     if chosen is None:
         return None
     lease = now + LEASE

@@ -42,7 +42,7 @@ def forward(receiver: Receiver, loopback_allowed: None, administrator: Any) -> F
 
 
 @pytest.fixture
-def make_event(make_sim: Any) -> Callable[..., tuple[Rule, Event, Notification]]:
+def make_event(make_sim: Any) -> Callable[..., tuple[Event, Notification]]:
     """``make_event(rule, **fields)``: an event of a SIM and the notification that ``rule`` made of it."""
     numbers = iter(range(1, 10_000))
 
