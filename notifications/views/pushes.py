@@ -106,7 +106,8 @@ def replay_all(request: HttpRequest) -> HttpResponse:
     back = f"{reverse('notifications:pushes')}?{request.GET.urlencode()}".rstrip("?")
     if request.method != "POST":
         matching = replaying.matching(request.user, request.GET)  # type: ignore[arg-type]  # signed in
-        context = {"count": capped_count(matching), "back": back, "query": request.GET.urlencode(), "chunk": dispatch.BATCH}
+        context = {"count": capped_count(matching), "back": back, "chunk": dispatch.BATCH}
+        context["query"] = request.GET.urlencode()
         return render_fragment(request, "notifications/push_replay.html", "dialog", context)
     count = replaying.request_replay(request.user, request.GET)  # type: ignore[arg-type]  # signed in
     if count is None:
