@@ -124,9 +124,7 @@ def open_sentence(other: Operation) -> str:
     }
 
 
-def _store(
-    kind: Kind, sim: Sim, actor: User, form: OperationForm, nonce: str | None, *, waits: bool
-) -> Operation:
+def _store(kind: Kind, sim: Sim, actor: User, form: OperationForm, nonce: str | None, *, waits: bool) -> Operation:
     now = timezone.now()
     name = "APPROVAL_LAPSES_AFTER" if waits else "OPERATION_EXPIRES_AFTER"
     expires = now + timedelta(seconds=settings.CONFIG[name])
