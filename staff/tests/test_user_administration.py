@@ -161,4 +161,4 @@ def test_create_user_again_brings_the_user_to_the_state_asked_for() -> None:
 def test_unknown_role_is_refused() -> None:
     with pytest.raises(ValueError, match="No such role"):
         create_user("demo-agent", "King", "demo")
-    assert not User.objects.exists()
+    assert not User.objects.filter(username="demo-agent").exists()
