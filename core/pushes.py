@@ -48,6 +48,7 @@ is well. A push it leaves out is left to its handler."""
 _handlers: dict[str, list[PushHandler]] = {}
 _last_handlers: dict[str, list[PushHandler]] = {}
 _preparations: dict[Preparation, frozenset[str]] = {}
+_personal: dict[str, tuple[str, str]] = {}
 
 
 def register(kind: str, handler: PushHandler, *, last: bool = False) -> None:
@@ -83,3 +84,14 @@ def prepare(events: Sequence[PushEvent]) -> dict[int, Exception | None]:
         except Exception as error:  # noqa: BLE001 - each push is given the trouble, and tried again for it
             outcome.update((event.push_id, error) for event in concerned)
     return outcome
+
+
+def register_personal(kind: str, field: str, setting: str) -> None:
+    """Say that ``field`` of the bodies of ``kind`` holds personal data, to be removed after so many days as the option
+    ``setting`` says (0: never), however long the push itself is kept."""
+    _personal[kind] = (field, setting)
+
+
+def personal() -> dict[str, tuple[str, str]]:
+    """Field and option by kind, as registered."""
+    return dict(_personal)

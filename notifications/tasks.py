@@ -24,8 +24,9 @@ def replay_matching(query: str, user_id: int, up_to: int) -> None:
 
 @shared_task(name="notifications.tasks.prune_pushes")
 def prune_pushes() -> None:
-    """Delete what is kept no longer; see :func:`notifications.services.pruning.prune`."""
+    """Delete what is kept no longer, and personal data sooner; see :mod:`notifications.services.pruning`."""
     pruning.prune()
+    pruning.remove_personal()
 
 
 @shared_task(name="notifications.tasks.check_silence")

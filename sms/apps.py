@@ -20,6 +20,7 @@ class SmsConfig(AppConfig):
         job_forms.register(SendSms.name, SendSmsJobForm)
         pushes.register("MO_SMS", incoming.receive_message)
         pushes.register("MT_SMS_STATUS_REPORT", incoming.note_delivery)
+        pushes.register_personal("MO_SMS", "messageText", "SMS_KEEP_DAYS")
         slots.fill("sims.detail.messages", own.messages_card)
         slots.fill("sims.detail.version", own.version)
         slots.fill("operations.detail.side", own.operation_card)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.db.models import Max
 from django.utils import timezone
 
+from core.pushes import personal
 from notifications.models import Push
 
 CHUNK = 1000
@@ -47,3 +49,43 @@ def _prune(states: Sequence[str], before: datetime, up_to: int, ends: float) -> 
         if len(going) < CHUNK:
             break
     return count
+
+
+def remove_personal() -> int:
+    """Take personal data out of bodies that are older than it may be kept; answers of how many pushes.
+
+    The field goes with its name, so a body that was seen to is not found again. One that is no JSON goes whole.
+    """
+    ends = time.monotonic() + LONGEST
+    count = 0
+    for kind, (field, setting) in personal().items():
+        days = settings.CONFIG[setting]
+        if days:
+            count += _remove_field(kind, field, timezone.now() - timedelta(days=days), ends)
+    return count
+
+
+def _remove_field(kind: str, field: str, before: datetime, ends: float) -> int:
+    count = 0
+    old = Push.objects.filter(kind=kind, received_at__lt=before, body__contains=f'"{field}"').exclude(
+        state__in=_UNFINISHED
+    )
+    while time.monotonic() < ends and (part := list(old.order_by("pk").only("pk", "body")[:CHUNK])):
+        for push in part:
+            push.body = _without(push.body, field)
+        Push.objects.bulk_update(part, ["body"], batch_size=200)
+        count += len(part)
+    return count
+
+
+def _without(body: str, field: str) -> str:
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(told, dict) or field not in told:
+        return ""
+    del told[field]
+    text = json.dumps(told, ensure_ascii=False)
+    # Somewhere deeper, where nobody reads it.
+    return "" if f'"{field}"' in text else text

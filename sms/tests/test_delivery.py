@@ -109,6 +109,7 @@ def test_without_reports_the_carrier_is_asked_with_ever_longer_waits(simulator, 
         make_due()
         assert tasks.poll_deliveries() == 1
         message.refresh_from_db()
+        assert message.next_poll_at is not None
         wait = (message.next_poll_at - timezone.now()).total_seconds()
         assert delay - 10 < wait <= delay
         assert tasks.poll_deliveries() == 0

@@ -49,7 +49,8 @@ def test_each_sim_gets_its_own_text_once(simulator, sims, supervisor):
         message = Message.objects.get(sim=sim)
         assert message.text == f"Secret {sim.custom1} for {sim.msisdn}"
         assert (message.validity, message.delivery, bool(message.carrier_id)) == (65, "pending", True)
-        assert message.operation.params == {"draft": Draft.objects.get().pk, "coding": None, "validity": 65}
+        operation = Operation.objects.get(message_sent=message)
+        assert operation.params == {"draft": Draft.objects.get().pk, "coding": None, "validity": 65}
         assert len(simulator.calls("send_sms", sim.giccid)) == 1
     assert Conversation.objects.count() == 6
     stored = json.dumps(

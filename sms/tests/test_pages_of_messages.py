@@ -189,7 +189,7 @@ def test_a_message_is_written_without_script(make_sim, agent, login):
     assert (response.status_code, response.url) == (303, f"/sms/{sim.giccid}/")
     message = Message.objects.get()
     assert (message.text, message.coding, message.validity) == ("hello\nyou", 0, 10)
-    operation = message.operation
+    operation = Operation.objects.get()
     assert (operation.reason, operation.ticket, operation.params) == ("", "T-1", {"coding": 0, "validity": 10})
     counted = text_of(client.post(page, {"text": "zło", "count": "1"}))
     assert "67 characters left" in counted

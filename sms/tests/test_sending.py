@@ -105,6 +105,7 @@ def test_a_worker_that_died_while_sending(simulator, active_sim, write, state_of
 def test_a_late_answer_does_not_overrule_a_person(active_sim, write, supervisor, state_of):
     operation = write(active_sim)
     claimed = claim(operation.pk)
+    assert claimed is not None
     move(claimed, State.SENDING, lease_until=timezone.now(), next_attempt_at=timezone.now(), sends=1)
     attempt = start_attempt(claimed, OperationAttempt.Step.SEND)
     make_due(operation)
