@@ -63,14 +63,14 @@ class Centre(ListView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """The list; with ``version`` its rows for a page that is open, 204 while they are as that page has them.
 
-        Where there were no rows, or are none now, there is more to change than rows: the page is told to ask anew.
+        A page without rows takes the whole; one whose rows are all gone is told to ask for it.
         """
         if "version" not in request.GET:
             return super().get(request)
         listing, version = self.build(request), request.GET["version"]
         if version == _version(listing):
             return HttpResponse(status=204)
-        if version and (version.startswith(_EMPTY) or not listing.page.rows):
+        if version and not version.startswith(_EMPTY) and not listing.page.rows:
             return trigger_client_event(HttpResponse(status=204), "list-renewed")
         context = {"listing": listing, "is_fragment": True, **self.extra_context(listing)}
         return render(request, f"{TEMPLATE}#results", context)
