@@ -290,4 +290,9 @@ def test_the_command_replays_dead_ones_or_those_named(make_push, handler):
     assert ignored.state == "received"
     with pytest.raises(CommandError):
         call_command("replay_pushes", "--id", "999999", stdout=out)
+    Push.objects.filter(pk=dead.pk).update(state="dead")
+    said = StringIO()
+    call_command("replay_pushes", "--source", "tenant", "--giccid", BODY["giccid"], "--dry-run", stdout=said)
+    call_command("replay_pushes", "--giccid", "77", "--kind", "TEST_EVENT", stdout=said)
+    assert said.getvalue() == "1 pushes would be done again.\n0 pushes are being done again.\n"
     call_command("replay_pushes", "--state", "done", "--kind", "OTHER", stdout=out)
