@@ -13,6 +13,7 @@ from sims.models import Sim, TimelineEvent
 from sims.services import timeline
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
+from sims.services.values import clean
 from smarthub import Lane
 from smarthub.errors import NotFound
 from smarthub.values import is_giccid, parse_time
@@ -42,7 +43,7 @@ def receive_message(event: PushEvent) -> str:
             carrier_id=carrier_id,
             defaults={
                 "sim": sim,
-                "text": text,
+                "text": clean(text),
                 "coding": _coding(event.body.get("dataCoding")),
                 "at": at,
             },
@@ -118,7 +119,7 @@ def _carrier_id(event: PushEvent) -> str:
 def _wire_text(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return value.strip() if isinstance(value, str) else ""
+    return clean(value).strip() if isinstance(value, str) else ""
 
 
 def _coding(value: Any) -> int | None:

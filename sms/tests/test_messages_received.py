@@ -103,6 +103,12 @@ def test_any_text_is_kept_as_it_is(sim, text):
     assert Message.objects.get().text == text
 
 
+def test_what_no_database_stores_is_replaced(sim):
+    receive_message(mo(messageText="a\x00b\ud83d", smsMsgId="m\x00"))
+    message = Message.objects.get()
+    assert (message.text, message.carrier_id) == ("a\ufffdb\ufffd", "m\ufffd")
+
+
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
