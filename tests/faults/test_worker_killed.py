@@ -16,7 +16,8 @@ import pytest
 
 from operations.models import Operation
 from operations.services.dispatch import dispatch
-from operations.tests.helpers import CALLS, WHAT, changes_of
+from operations.services.requests import request_operation
+from operations.tests.helpers import CALLS, WHAT, changes_of, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 
@@ -100,3 +101,37 @@ def test_killed_while_sending(
     else:
         assert operation.state == "done", operation.message
         assert [what for what, _to in changes_of(simulator, sim)] == [WHAT[kind]]
+
+
+def test_killed_while_sending_a_message(
+    transactional_db: None,
+    simulator: Any,
+    carrier_sim: Any,
+    agent: Any,
+    portal_environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """The carrier took it and kept silent: a person is asked, and no worker ever calls again."""
+    sim = carrier_sim()
+    environment = {**portal_environment, "OPERATION_LEASE": "7", "SMARTHUB_READ_TIMEOUT": "5"}
+    simulator.fault(call="send_sms", kind="hang", seconds=4, before=False, count=1)
+    log = tmp_path / "worker.log"
+    with worker(environment, log) as process:
+        operation = request_operation(sim=sim, kind="send_sms", params={"text": "hello"}, actor=agent, reason="")
+        wait_for(lambda: len(simulator.calls("send_sms", sim.giccid)) == 1, log.read_text())
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+    def ended() -> bool:
+        dispatch()
+        operation.refresh_from_db()
+        return operation.state not in Operation.OPEN_STATES
+
+    # The dispatcher says it, without a worker.
+    wait_for(ended, log.read_text(), 60)
+    assert (operation.state, operation.carrier_code) == ("needs_attention", "worker_lost")
+    for _again in range(3):
+        run(operation)
+    assert operation.state == "needs_attention"
+    assert len(simulator.calls("send_sms", sim.giccid)) == 1
+    assert [change["what"] for change in simulator.changes(sim.giccid)] == ["sms"]
