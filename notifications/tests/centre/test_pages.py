@@ -318,7 +318,7 @@ def test_pages_take_the_same_queries_however_much_there_is(administrator, login,
     client = login(administrator)
 
     def count():
-        line = Notification.objects.order_by("-events", "pk").first()
+        line = Notification.objects.order_by("-events", "pk")[0]
         counted = {}
         for address in (
             "/notifications/",
