@@ -82,4 +82,6 @@ def _moment(moment: datetime) -> str:
 
 
 def _json(content: dict[str, Any]) -> str:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    """As text that can be stored and sent: a carrier's text may hold half a character."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()

@@ -159,7 +159,9 @@ def test_addresses_that_are_none_are_refused_in_forms_and_passed_over_later(stor
                 emails.clean_addresses([bad])
     with pytest.raises(ValidationError, match="At most"):
         emails.clean_addresses([f"a{n}@b.example" for n in range(51)])
-    assert [d.email for d in store(emails=[*BAD, TO[0]])] == [TO[0]]
+    stored = [bad for bad in BAD if "\x00" not in str(bad)]  # which PostgreSQL does not keep
+    assert [d.email for d in store(emails=[*stored, TO[0]])] == [TO[0]]
+    assert emails.usable_addresses([*BAD, TO[0]]) == [TO[0]]
     assert store(emails="a@b.example") == []
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -19,7 +20,7 @@ from django.utils import timezone
 
 from core.models import AuditEntry
 from notifications.models import Delivery, DeliveryAttempt, Forward
-from notifications.services import deliveries, delivery_upkeep, forwards, posting, sending
+from notifications.services import deliveries, delivery_upkeep, forwards, payloads, posting, sending
 from notifications.tests.deliveries.receivers import let_pass
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +67,14 @@ def test_an_event_is_told_once_signed_and_in_full(store, forward, receiver, make
     assert (attempt.status, attempt.answer) == (200, "thanks")
     assert sending.send_forward(forward.pk) == 0
     assert len(receiver.received) == 1
+
+
+def test_half_a_character_of_the_carrier_does_no_harm(make_rule, make_event):
+    rule = make_rule()
+    event, line = make_event(rule)
+    event.detail = {"apn": "a\ud800b"}
+    body = payloads.webhook_body(uuid4(), timezone.now(), rule=rule, event=event, notification=line)
+    assert json.loads(body.encode("utf-8"))["event"]["detail"] == {"apn": "a?b"}
 
 
 def test_nothing_is_stored_for_a_rule_that_sends_nothing_or_a_webhook_that_is_off(store, forward):
