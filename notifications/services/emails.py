@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -23,6 +24,8 @@ from notifications.services.payloads import link
 
 MOST_ADDRESSES = 50
 LONGEST_ADDRESS = 254
+MOST_AT_ONCE = 20
+"""E-mails that wait for one address at the same time; more of them become one, as if they were to be collected."""
 MOST_IN_A_DIGEST = 200
 """Events that a collected e-mail tells one by one; the rest are counted."""
 
@@ -109,17 +112,25 @@ def one_line(text: str) -> str:
 
 
 def collect_due() -> int:
-    """Make one e-mail for each address whose collected ones are due; answers how many were made.
+    """Make one e-mail for each address whose collected ones are due, or to which too many go at once; answers how
+    many were made.
 
     Each stored event goes into exactly one e-mail: the e-mail and what it takes are one transaction, and only what
     still waits is taken.
     """
     now = timezone.now()
-    due = Delivery.objects.filter(
-        state=Delivery.State.QUEUED, next_attempt_at__lte=now, channel=Delivery.Channel.EMAIL
-    ).exclude(digest="")
-    groups = due.order_by().values_list("email", "digest").distinct()
-    return sum(_collect(email, digest, now) for email, digest in list(groups))
+    groups = _untried(now).order_by().values_list("email", "digest").annotate(number=Count("pk"))
+    return sum(
+        _collect(email, digest, now) for email, digest, number in list(groups) if digest or number > MOST_AT_ONCE
+    )
+
+
+def _untried(now: datetime) -> QuerySet[Delivery]:
+    """E-mails about one event each that are due and that nobody has begun to send."""
+    waiting = Delivery.objects.filter(
+        channel=Delivery.Channel.EMAIL, state=Delivery.State.QUEUED, next_attempt_at__lte=now, attempts=0
+    )
+    return waiting.exclude(kind="")
 
 
 def _collect(email: str, digest: str, now: datetime) -> bool:
@@ -133,10 +144,11 @@ def _collect(email: str, digest: str, now: datetime) -> bool:
             next_attempt_at=now,
             give_up_at=now,
         )
-        waiting = Delivery.objects.filter(
-            email=email, digest=digest, state=Delivery.State.QUEUED, next_attempt_at__lte=now
+        taken = (
+            _untried(now)
+            .filter(email=email, digest=digest)
+            .update(state=Delivery.State.COLLECTED, part_of=mail, next_attempt_at=None, finished_at=now)
         )
-        taken = waiting.update(state=Delivery.State.COLLECTED, part_of=mail, next_attempt_at=None, finished_at=now)
         if not taken:
             mail.delete()
             return False

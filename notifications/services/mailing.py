@@ -77,6 +77,7 @@ def _send(delivery: Delivery, connection: BaseEmailBackend) -> bool:
         problem, there = _("No mail server is set up (EMAIL_URL)."), False
     else:
         try:
+            connection.open()
             message = emails.message(delivery)
             message.connection = connection
             message.send()

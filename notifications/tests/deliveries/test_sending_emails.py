@@ -60,6 +60,17 @@ def test_collected_ones_are_one_mail_exactly_once(store, make_rule, administrato
     assert not deliveries.resend(stored[0], actor=administrator)
 
 
+def test_a_flood_is_one_mail(store, make_rule):
+    rule = make_rule(emails=TO)
+    for _ in range(emails.MOST_AT_ONCE + 1):
+        store(rule=rule)
+    assert mailing.send_emails() == 2
+    assert [message.subject for message in mail.outbox] == ["21 notifications"] * 2
+    store(rule=rule)
+    assert mailing.send_emails() == 2
+    assert mail.outbox[-1].subject.startswith("[Warning]")
+
+
 def test_a_long_list_is_cut_and_counted(store, make_rule, monkeypatch):
     monkeypatch.setattr(emails, "MOST_IN_A_DIGEST", 2)
     rule = make_rule(emails=TO[:1], digest="hourly")
