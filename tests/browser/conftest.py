@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,18 @@ class Carrier:
     def changes(self, giccid: str) -> list[dict[str, Any]]:
         """Every change made to the SIM at the carrier."""
         return requests.get(f"{self.url}/_simulator/changes", params={"giccid": giccid}, timeout=10).json()["data"]
+
+    def push(self, sim: dict[str, Any], kind: str, **fields: Any) -> None:
+        """Have the carrier push an event of ``kind`` about ``sim`` now."""
+        body = {
+            "eventId": str(uuid.uuid4()),
+            "eventType": kind,
+            "accountName": sim["accountName"],
+            "giccid": sim["giccid"],
+            "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000"),
+            **fields,
+        }
+        requests.post(f"{self.url}/_simulator/pushes", json=body, timeout=10).raise_for_status()
 
     def calls(self, call: str, giccid: str) -> int:
         """How often ``call`` was received for the SIM."""

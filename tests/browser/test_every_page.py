@@ -4,6 +4,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.browser.conftest import sign_in
+
 PAGES = [
     "/sims/",
     "/sims/?q=898&status=ACTIVATED&sort=-giccid",
@@ -20,6 +22,10 @@ PAGES = [
     "/sims/{giccid}/sms/",
     "/sms/templates/",
     "/sms/templates/new/",
+    "/notifications/",
+    "/notifications/?q=nothing-has-this",
+    "/notifications/{line}/",
+    "/notifications/act/snooze/?ids={line}",
     "/notifications/forwards/",
     "/notifications/forwards/new/",
     "/notifications/deliveries/",
@@ -34,6 +40,20 @@ PAGES = [
 @pytest.fixture(scope="session")
 def giccid(carrier):
     return carrier.fresh("ACTIVATED")["giccid"]
+
+
+@pytest.fixture(scope="session")
+def line(carrier, demo, browser):
+    """The number of a notification that waits."""
+    carrier.push(carrier.fresh("ACTIVATED"), "PREPAID_SERVICE_PACKAGE_TRAFFIC_TRACKING", dataUsage=1, threshold=1)
+    context = browser.new_context(base_url=demo.url, storage_state=sign_in(demo, browser, "admin"))
+    page = context.new_page()
+    page.goto("/notifications/")
+    row = page.locator("tr[data-notification]").first
+    expect(row).to_be_visible(timeout=30_000)
+    number = row.get_attribute("data-notification")
+    context.close()
+    return number
 
 
 def violations(page):
@@ -56,26 +76,28 @@ def double_ids(page):
 
 @pytest.mark.parametrize("address", PAGES)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_page_is_accessible(open_page, giccid, address, theme):
+def test_a_page_is_accessible(open_page, giccid, line, address, theme):
     page = open_page("admin", color_scheme=theme)
-    page.goto(address.format(giccid=giccid))
+    page.goto(address.format(giccid=giccid, line=line))
     expect(page.locator("h1")).to_have_count(1)
     assert violations(page) == []
     assert double_ids(page) == []
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_a_page_fits_a_phone(open_page, giccid, address):
+def test_a_page_fits_a_phone(open_page, giccid, line, address):
     page = open_page("admin", viewport={"width": 375, "height": 800})
-    page.goto(address.format(giccid=giccid))
+    page.goto(address.format(giccid=giccid, line=line))
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide == 0, f"{wide} px to scroll sideways"
 
 
-@pytest.mark.parametrize("address", ["/sims/", "/sims/{giccid}/", "/operations/", "/pushes/", "/sync/"])
-def test_no_column_is_cut_off_on_a_small_laptop(open_page, giccid, address):
+@pytest.mark.parametrize(
+    "address", ["/sims/", "/sims/{giccid}/", "/operations/", "/notifications/", "/pushes/", "/sync/"]
+)
+def test_no_column_is_cut_off_on_a_small_laptop(open_page, giccid, line, address):
     page = open_page("admin", viewport={"width": 1280, "height": 800})
-    page.goto(address.format(giccid=giccid))
+    page.goto(address.format(giccid=giccid, line=line))
     cut = page.evaluate("[...document.querySelectorAll('.table-wrap')].map((e) => e.scrollWidth - e.clientWidth)")
     assert not any(cut), f"{cut} px to scroll sideways in the tables"
 

@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import UTC, datetime
-
-import requests
 from playwright.sync_api import expect
 
 SHOWN = 30_000
-
-
-def push(carrier, sim, kind, **fields):
-    body = {
-        "eventId": str(uuid.uuid4()),
-        "eventType": kind,
-        "accountName": sim["accountName"],
-        "giccid": sim["giccid"],
-        "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000"),
-        **fields,
-    }
-    requests.post(f"{carrier.url}/_simulator/pushes", json=body, timeout=10).raise_for_status()
 
 
 def test_a_push_becomes_a_notification_that_somebody_closes(open_page, carrier):
@@ -35,7 +19,7 @@ def test_a_push_becomes_a_notification_that_somebody_closes(open_page, carrier):
     box = page.locator("#notification-search")
     box.focus()
 
-    push(carrier, sim, "PREPAID_SERVICE_PACKAGE_EXPIRED", servicePackageCode="TOPUP-50M")
+    carrier.push(sim, "PREPAID_SERVICE_PACKAGE_EXPIRED", servicePackageCode="TOPUP-50M")
     row = page.locator("tr[data-notification-kind=PREPAID_SERVICE_PACKAGE_EXPIRED]")
     expect(row).to_have_count(1, timeout=SHOWN)
     expect(badge).not_to_have_attribute("data-unread-notifications", str(before), timeout=SHOWN)
@@ -46,7 +30,7 @@ def test_a_push_becomes_a_notification_that_somebody_closes(open_page, carrier):
     tick = row.locator("[data-select-row]")
     tick.check()
     tick.focus()
-    push(carrier, other, "PREPAID_SERVICE_PACKAGE_EXPIRED", servicePackageCode="TOPUP-50M")
+    carrier.push(other, "PREPAID_SERVICE_PACKAGE_EXPIRED", servicePackageCode="TOPUP-50M")
     expect(row).to_contain_text("2 SIMs", timeout=SHOWN)
     expect(row).to_have_count(1)
     expect(tick).to_be_checked()
