@@ -75,7 +75,8 @@ class Jobs:
             job["plan"], job["effective"] = self.calls.plan_change(call)
         job |= {"done": 0, "succeeded": 0, "failed": 0, "call": call.source.call_id}
         job |= {"half_fail": self.faults.half_fail, "break": self.faults.break_, "forget": self.faults.forget}
-        number = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        # Not by the seed: a simulator that was started again must not give an id twice.
+        number = str(uuid.uuid4())
         if self.faults.forget is not True:
             self._open[number] = job
             self._save(number, job)

@@ -1,6 +1,7 @@
 """What happens in the networks by itself: devices change, usage passes thresholds, prepaid plans end."""
 
 import random
+import uuid
 from typing import Any
 
 from simulator import catalog, sims
@@ -124,7 +125,7 @@ class Life:
 
     def _mo_sms(self) -> None:
         for found in self._candidates()[:1]:
-            number = f"mo-{self._random.getrandbits(48):012x}"
+            number = f"mo-{uuid.uuid4().hex}"
             own: dict[str, Any] = {
                 "smsMsgId": number,
                 "fromGiccid": found.giccid,

@@ -101,7 +101,8 @@ class Messages:
             raise illegal_status()
         found = self.changes.count_sms(found)
         now = self.carrier.clock.now()
-        number = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        # Not by the seed: a simulator that was started again must not give an id twice.
+        number = str(uuid.uuid4())
         message: dict[str, Any] = {
             "giccid": giccid,
             "text": text,

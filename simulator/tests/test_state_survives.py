@@ -51,6 +51,10 @@ def test_changes_logs_jobs_and_messages_go_on(launch: Launch, tmp_path: Path, en
     assert second.sim(other)["status"] == "ACTIVATED"
     # Its SIM was suspended for longer than the message lived.
     assert second.get(f"/mt-sms/{sms}")["status"] == "FAILED"
+    # No id is given a second time.
+    active = second.example("ACTIVATED")
+    assert second.post("/mt-sms", {"toGiccid": active, "messageText": "x"}).json()["smsMsgId"] != sms
+    assert second.post("/batchJobs/global-sims/deactivate", {"giccids": [active]}).json()["jobId"] != job
 
 
 def test_nothing_answered_is_lost_by_kill_9_in_the_middle(launch: Launch, tmp_path: Path) -> None:
