@@ -74,3 +74,15 @@ FORWARD_STATES: dict[str, Badge] = {
     "paused": Badge("bad", _("Paused")),
     "off": Badge("neutral", _("Off")),
 }
+
+MESSAGE_STATES: dict[str, Badge] = {
+    "queued": Badge("busy", _("Queued")),
+    "sending": Badge("busy", _("Sending")),
+    "pending": Badge("busy", _("On its way")),
+    "delivered": Badge("ok", _("Delivered")),
+    "failed": Badge("bad", _("Not delivered")),
+    "carrier_unknown": Badge("warn", _("Unknown to the carrier")),
+    "needs_attention": Badge("bad", _("Needs attention")),
+    "expired": Badge("neutral", _("Expired")),
+    "received": Badge("info", _("Received")),
+}

@@ -8,12 +8,12 @@ from django.db.models import Max, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from core.badges import MESSAGE_STATES
 from core.filters import Choices, FilterSet, ManyFilter, SearchFilter
 from sims.models import Sim
 from sims.selectors import search
 from sims.selectors.sims import account_names
 from sms.models import Message
-from sms.selectors import STATES
 
 SEARCHED_TEXTS = 20_000
 """Newest messages whose text is looked through: a bounded read, however many there are."""
@@ -42,7 +42,7 @@ class ConversationFilter(FilterSet):
     state = ManyFilter(
         label=_("State"),
         condition=lambda v: Q(state__in=v),
-        choices=[(value, badge.label) for value, badge in STATES.items()],
+        choices=[(value, badge.label) for value, badge in MESSAGE_STATES.items()],
     )
     direction = ManyFilter(
         label=_("Direction"), condition=lambda v: Q(last__direction__in=v), choices=Message.Direction.choices

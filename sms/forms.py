@@ -168,10 +168,7 @@ class SendSmsJobForm(_WithText, JobForm):
     params_template: ClassVar[str] = "sms/job_fields.html"
 
     template = template_field()
-    text = TextField(
-        required=False,
-        help_text=gettext_lazy("Placeholders are filled in for each SIM: %(names)s."),
-    )
+    text = TextField(required=False)
     coding = CodingField()
     validity = ValidityField()
 

@@ -6,9 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
-from django.utils.translation import gettext_lazy as _
 
-from core.badges import Badge
 from operations.models import Operation
 from sims.models import Sim
 from sms.models import Conversation, Message
@@ -16,19 +14,6 @@ from staff.models import User
 from staff.scopes import scoped
 
 AnyUser = User | AnonymousUser
-
-STATES: dict[str, Badge] = {
-    "queued": Badge("busy", _("Queued")),
-    "sending": Badge("busy", _("Sending")),
-    "pending": Badge("busy", _("On its way")),
-    "delivered": Badge("ok", _("Delivered")),
-    "failed": Badge("bad", _("Not delivered")),
-    "carrier_unknown": Badge("warn", _("Unknown to the carrier")),
-    "needs_attention": Badge("bad", _("Needs attention")),
-    "expired": Badge("neutral", _("Expired")),
-    "received": Badge("info", _("Received")),
-}
-"""The states of messages with word and tone."""
 
 MOVING = ("queued", "sending", "pending")
 """States that change by themselves, soon."""
@@ -44,8 +29,11 @@ _OPERATION_STATES: dict[str, tuple[str, ...]] = {
 
 
 def state_expression(message: str = "") -> Case:
-    """One of :data:`STATES`, worked out from a message and its operation. ``message`` is the lookup to it, such as
-    ``last__``. What a person settled as sent has no id, so nobody can tell whether it arrived."""
+    """One of :data:`core.badges.MESSAGE_STATES`, worked out from a message and its operation.
+
+    ``message`` is the lookup to it, such as ``last__``. What a person settled as sent has no id, so nobody can tell
+    whether it arrived.
+    """
     operation = f"{message}operation__state__in"
     whens = [When(Q(**{operation: states}), then=Value(state)) for state, states in _OPERATION_STATES.items()]
     untold = Q(**{f"{message}carrier_id": "", f"{message}delivery__in": ["", Message.Delivery.PENDING]})

@@ -27,7 +27,7 @@ from sms.forms import MAX_TEXT, SendSmsForm
 from sms.models import MessageTemplate
 from sms.placeholders import fill
 from sms.services.texts import Composed, compose
-from sms.views.pages import sim_or_404
+from sms.views.pages import messages_context, sim_or_404
 
 TEMPLATE = "sms/compose.html"
 KIND = Operation.Kind.SEND_SMS
@@ -127,8 +127,6 @@ def _send(request: HttpRequest, sim: Sim) -> HttpResponse:
     if place == "dialog":
         messages.success(request, _("The message is on its way to the carrier."))
         return close_dialog(HttpResponse())
-    from sms.views.conversation import messages_context  # which shows this form
-
     context = {**compose_context(request, sim, place=place), **messages_context(request, sim, newest=True)}
     return render(request, "sms/conversation.html#sent", context)
 

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
-from urllib.parse import urlencode
-
 from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from core.htmx import stop_polling
-from core.paging import BadCursor, Order, paginate
-from sims.models import Sim
 from sms import selectors
 from sms.models import Message
 from sms.views.compose import compose_context
-from sms.views.pages import dress, live_badge, sim_or_404
+from sms.views.pages import live_badge, messages_context, sim_or_404
 
-PAGE_SIZE = 30
 TEMPLATE = "sms/conversation.html"
-ORDER = Order("at", ("at", "id"), descending=True)
 
 MAY_READ = permission_required("sms.view_message", raise_exception=True)
 
@@ -57,26 +48,3 @@ def state(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404 from None
     response = HttpResponse(live_badge(message, message.state, message.pk))
     return response if message.state in selectors.MOVING else stop_polling(response)
-
-
-def messages_context(request: HttpRequest, sim: Sim, *, newest: bool = False) -> dict[str, Any]:
-    """A page of messages, oldest first; the newest page whatever the address says when ``newest``."""
-    rows = selectors.messages_of(request.user, sim)
-    after = "" if newest else request.GET.get("after", "")
-    try:
-        page = paginate(rows, ORDER, after=after, size=PAGE_SIZE)
-    except BadCursor:
-        after = ""
-        page = paginate(rows, ORDER, size=PAGE_SIZE)
-    shown = dress(page.rows[::-1])
-    version = hashlib.blake2b(repr([(m.pk, m.state, m.text_removed_at) for m in shown]).encode(), digest_size=8)
-    here = reverse("sms:conversation", args=[sim.giccid])
-    hurry = any(message.state in ("queued", "sending") for message in shown)
-    return {
-        "sim": sim,
-        "sms_list": shown,
-        "is_newest": not after,
-        "version": version.hexdigest(),
-        "every": "1s" if hurry else "4s",
-        "older_url": f"{here}?{urlencode({'after': page.next})}" if page.next else "",
-    }
