@@ -18,6 +18,7 @@ from notifications.models import Forward, Rule, Severity
 from notifications.rule_words import period
 from notifications.services.emails import clean_addresses
 from notifications.services.proposals import KINDS as OPERATIONS
+from notifications.services.proposals import answers_itself
 from operations.forms import ChangePlanForm, SetApnForm, refuse_control_characters
 from operations.kinds import KINDS as OPERATION_KINDS
 from sims.models import Account, RatePlan
@@ -29,13 +30,6 @@ from staff.scopes import visible_accounts
 Choices: TypeAlias = Sequence[tuple[str, str | Promise]]
 PERIODS = (3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)
 WINDOWS = (15 * 60, 3600, 6 * 3600, 86400)
-CAUSED = {
-    "activate": {"SIM_STATUS_CHANGE"},
-    "suspend": {"SIM_STATUS_CHANGE"},
-    "set_apn": {"SIM_APN_STATUS_CHANGE"},
-}
-"""Kinds of events that an operation makes itself: a rule that answers them alone could go on for ever."""
-AFTER_OPERATIONS = {"operation_needs_attention", "job_ended"}
 
 
 class ManyField(forms.MultipleChoiceField):
@@ -288,7 +282,7 @@ class RuleForm(forms.Form):
         if codes and not any(kinds.KINDS[code].of_carrier for code in codes if code in kinds.KINDS):
             self.add_error("operation_kind", _("What the rule is about has no SIM that could be changed."))
         self._check_plan(cleaned)
-        if cleaned.get("automatic") and codes & (CAUSED.get(operation, set()) | AFTER_OPERATIONS):
+        if cleaned.get("automatic") and answers_itself(operation, codes):
             sentence = _("Operations lead to these events themselves, so an answer to them waits for a person.")
             self.add_error("automatic", sentence)
 

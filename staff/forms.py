@@ -107,11 +107,17 @@ class RoleMixin(forms.ModelForm):
         role.queryset = _roles()
         if self.instance.pk:
             role.initial = self.instance.role
-            role.required = not self.instance.is_superuser
+            role.required = not self.instance.is_superuser and self.instance.username != automation.USERNAME
 
     def clean(self) -> dict[str, Any]:
-        """Refuses that an administrator takes the role from himself and so locks himself out."""
+        """Refuses that an administrator takes the role from himself and so locks himself out, and that the portal's
+        own user becomes a person's."""
         cleaned = super().clean() or self.cleaned_data
+        if self.instance.pk and self.instance.username == automation.USERNAME:
+            if cleaned.get("role") is not None:
+                self.add_error("role", _("The portal's own user has no role."))
+            if cleaned.get("username") != automation.USERNAME:
+                self.add_error("username", _("The portal's own user keeps its name."))
         if self.instance.pk and self.instance.pk == self.acting_user.pk and not self.instance.is_superuser:
             role = cleaned.get("role")
             if role is not None and role.name != ADMINISTRATOR:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from core.events import Happening, emit
@@ -27,6 +29,12 @@ from staff.scopes import visible_accounts
 
 KINDS = ("suspend", "activate", "change_plan", "set_apn")
 """Kinds of operation that a rule may ask for."""
+_CAUSED = {
+    "activate": frozenset({"SIM_STATUS_CHANGE"}),
+    "suspend": frozenset({"SIM_STATUS_CHANGE"}),
+    "set_apn": frozenset({"SIM_APN_STATUS_CHANGE"}),
+}
+_AFTER_OPERATIONS = frozenset({"operation_needs_attention", "job_ended"})
 ALLOW = "notifications.allow_automatic_rule"
 LONGEST_WORDS = 500
 """Characters of what happened in the reason of an operation."""
@@ -71,6 +79,11 @@ def digest(rule: Rule) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
+def answers_itself(operation_kind: str, codes: Iterable[str]) -> bool:
+    """Whether operations lead to events of these kinds: a rule that answers them alone could go on for ever."""
+    return not (_CAUSED.get(operation_kind, frozenset()) | _AFTER_OPERATIONS).isdisjoint(codes)
+
+
 def is_allowed(rule: Rule) -> bool:
     """Whether the rule may act without approval now: it says so, an administrator has allowed just this, and still
     may."""
@@ -81,6 +94,7 @@ def is_allowed(rule: Rule) -> bool:
         and rule.automatic_digest == digest(rule)
         and allower.has_perm(ALLOW)
         and rule.operation_kind in OPERATION_KINDS
+        and not answers_itself(rule.operation_kind, rule.kinds)
         and allower.has_perm(OPERATION_KINDS[rule.operation_kind].permission)
     )
 
@@ -116,11 +130,16 @@ def _request(rule: Rule, event: Event, sim: Sim, *, waits: bool, held_back: bool
             params=rule.operation_params,
             actor=actor,
             reason=_reason(rule, event, waits=waits, held_back=held_back),
-            nonce=f"rule-{rule.pk}-event-{event.pk}",
+            nonce=_nonce(rule, event),
             waits=waits,
         )
     except Sim.DoesNotExist:
         raise OperationRefused(_("The portal does not know this SIM any more.")) from None
+
+
+def _nonce(rule: Rule, event: Event) -> str:
+    """The same for the same event, and no form can claim it before."""
+    return salted_hmac("notifications.proposals", f"{rule.pk}:{event.pk}").hexdigest()[:36]
 
 
 def _reason(rule: Rule, event: Event, *, waits: bool, held_back: bool) -> str:

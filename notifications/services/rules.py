@@ -106,6 +106,8 @@ def allow(rule: Rule, *, digest: str, actor: User) -> None:
         rule = _locked(rule, actor)
         if not rule.automatic or not rule.operation_kind:
             raise Refused(_("This rule does not ask for operations without approval."))
+        if proposals.answers_itself(rule.operation_kind, rule.kinds):
+            raise Refused(_("Operations lead to these events themselves, so an answer to them waits for a person."))
         if digest != proposals.digest(rule):
             raise Refused(_("Somebody has changed this rule meanwhile. Please look at it again."))
         rule.automatic_allowed_by, rule.automatic_allowed_at = actor, timezone.now()

@@ -144,9 +144,8 @@ def test_made_switched_off_changed_and_in_the_audit_trail(admin, administrator, 
 )
 def test_what_can_not_be_is_said_at_its_field(wrong, sentence, admin):
     make_rule(name="taken")
-    for name in ("a", "b"):
-        Account.objects.create(name=name)
-    RatePlan.objects.create(code="P1", kind=RatePlan.Kind.BASIC, fetched_at="2026-01-01T00:00Z").accounts.add("a")
+    first, _second = (Account.objects.create(name=name) for name in ("a", "b"))
+    RatePlan.objects.create(code="P1", kind=RatePlan.Kind.BASIC, fetched_at="2026-01-01T00:00Z").accounts.add(first)
     answer = admin.post(f"{BASE}new/", {**FORM, **wrong})
     assert answer.status_code == 422
     assert sentence in answer.content.decode()

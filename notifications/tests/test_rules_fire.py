@@ -103,8 +103,7 @@ def test_whatever_goes_wrong_nothing_is_half_done_and_other_events_go_on(make_si
     before = timezone.now()
     firing.apply_due()
     assert lines() == [("example_account", 2, 1)]
-    events[1].refresh_from_db()
-    assert events[1].next_attempt_at > before, "it comes again later"
+    assert Event.objects.filter(pk=events[1].pk, next_attempt_at__gt=before).exists(), "it comes again later"
     monkeypatch.setattr(proposals, "propose", real)
     Event.objects.filter(pk=events[1].pk).update(next_attempt_at=before)
     firing.apply_due()
@@ -198,8 +197,8 @@ def test_a_trial_shows_exactly_what_firing_makes(make_sim, viewer):
             recorded = timezone.now() - timedelta(days=5)
             for kind, sim, later, earlier, value in happened:
                 recorded += timedelta(minutes=later)
-                moment = {"recorded_at": recorded, "at": recorded - timedelta(minutes=earlier)}
-                make_event(sims[sim] if sim is not None else None, kind=kind, value=value, **moment)
+                card, at = sims[sim] if sim is not None else None, recorded - timedelta(minutes=earlier)
+                make_event(card, kind=kind, value=value, recorded_at=recorded, at=at)
             events = Event.objects.order_by("pk")
             foretold = [(line, event.pk) for event, line in trial.walk(rule, events)]
             told = trial.try_rule(rule, days=7, user=viewer)

@@ -9,6 +9,7 @@ from django.test import Client
 
 from core.models import AuditEntry
 from staff import roles
+from staff.automation import automation_user
 from staff.models import User
 from staff.services import create_user
 from tests.fixtures import PASSWORD
@@ -123,6 +124,18 @@ def test_password_set_by_an_administrator_is_noted(
     agent.refresh_from_db()
     assert agent.check_password("a-long-pass-phrase-9")
     assert AuditEntry.objects.get(action="user.password_set").object_id == str(agent.pk)
+
+
+def test_the_portals_own_user_can_be_deactivated_and_not_become_a_persons(
+    administrator: User, login: Callable[[User], Client]
+) -> None:
+    client, own = login(administrator), automation_user()
+    assert edit(client, own, role=roles.ADMINISTRATOR).status_code == 200, "the form again"
+    assert edit(client, own, role="", username="me").status_code == 200
+    assert edit(client, own, role="", all_accounts="on", is_active="off").status_code == 302
+    own.refresh_from_db()
+    assert (own.username, own.role, own.is_active, own.is_staff) == ("automation", "", False, False)
+    assert own.user_permissions.count() == 2
 
 
 def test_users_are_not_deleted(administrator: User, agent: User, login: Callable[[User], Client]) -> None:
