@@ -41,6 +41,7 @@ def state_expression(message: str = "") -> Case:
         When(Q(**{f"{message}direction": Message.Direction.MO}), then=Value("received")),
         *whens,
         When(untold, then=Value("carrier_unknown")),
+        When(Q(**{f"{message}delivery": ""}), then=Value("pending")),
         default=F(f"{message}delivery"),
         output_field=CharField(),
     )
