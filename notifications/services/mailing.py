@@ -10,8 +10,10 @@ from contextlib import suppress
 from datetime import timedelta
 from smtplib import SMTPException, SMTPServerDisconnected
 
+import redis
 import structlog
 from django.conf import settings
+from django.core.cache import cache
 from django.core.mail import get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
@@ -26,15 +28,41 @@ from notifications.services.sending import SLICE, back_off
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=120)
+_TAKEN = "sending-emails"
 _NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 
 
 def send_emails() -> int:
     """Send the e-mails that are due, collected ones as one; answers how many were tried.
 
-    A server that takes no connection ends the turn: the rest stays due for the next.
+    A server that takes no connection ends the turn: the rest stays due for the next. One worker at a time, so that a
+    slow mail server leaves the others to the webhooks.
     """
+    if not _take():
+        # Whoever sends looks once more when it is done, and so sees what this message is about.
+        return 0
     delivery_signals.begin()
+    try:
+        tried, there = _drain()
+    finally:
+        with suppress(redis.RedisError, OSError):
+            cache.delete(_TAKEN)
+    delivery_signals.begin()
+    if there and _due().exists():
+        delivery_signals.wake_emails()
+    return tried
+
+
+def _take() -> bool:
+    """Be the one worker that sends. Without Valkey it may be several: each e-mail is claimed by one all the same."""
+    try:
+        return bool(cache.add(_TAKEN, 1, timeout=int(LEASE.total_seconds())))
+    except (redis.RedisError, OSError):
+        return True
+
+
+def _drain() -> tuple[int, bool]:
+    """How many e-mails were tried, and whether the mail server was there for them."""
     emails.collect_due()
     tried = 0
     end = time.monotonic() + SLICE
@@ -43,13 +71,11 @@ def send_emails() -> int:
         while time.monotonic() < end and (delivery := _next()) is not None:
             tried += 1
             if not _send(delivery, connection):
-                return tried
+                return tried, False
     finally:
         with suppress(OSError, SMTPException):
             connection.close()
-    if _due().exists():
-        delivery_signals.wake_emails()
-    return tried
+    return tried, True
 
 
 def _due() -> QuerySet[Delivery]:

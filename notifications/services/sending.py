@@ -47,10 +47,11 @@ ASKS_FOR_PATIENCE = (429, 503)
 
 def send_forward(forward_id: int) -> int:
     """Send what is due to one webhook; answers how many deliveries were tried. Nothing while another worker does."""
-    delivery_signals.begin(forward_id)
     until = _take(forward_id)
     if until is None:
+        # Whoever sends looks once more when it is done, and so sees what this message is about.
         return 0
+    delivery_signals.begin(forward_id)
     tried = 0
     end = time.monotonic() + SLICE
     try:
@@ -63,7 +64,7 @@ def send_forward(forward_id: int) -> int:
             until = renewed
     finally:
         Forward.objects.filter(pk=forward_id, lease_until=until).update(lease_until=None)
-    # Also for what was committed after the last look, whose message found the webhook taken.
+    delivery_signals.begin(forward_id)
     if _due(forward_id).exists():
         delivery_signals.wake_forward(forward_id)
     return tried

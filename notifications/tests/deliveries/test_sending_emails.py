@@ -60,6 +60,14 @@ def test_collected_ones_are_one_mail_exactly_once(store, make_rule, administrato
     assert not deliveries.resend(stored[0], actor=administrator)
 
 
+def test_one_worker_at_a_time_sends(store, valkey, monkeypatch):
+    store(emails=TO[:1])
+    seen = []
+    monkeypatch.setattr(emails, "collect_due", lambda: seen.append(mailing.send_emails()))
+    assert mailing.send_emails() == 1
+    assert seen == [0]
+
+
 def test_a_flood_is_one_mail(store, make_rule):
     rule = make_rule(emails=TO)
     for _ in range(emails.MOST_AT_ONCE + 1):
