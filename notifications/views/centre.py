@@ -7,12 +7,12 @@ from typing import Any
 
 from django.contrib.auth.decorators import permission_required
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
-from django_htmx.http import trigger_client_event
+from django_htmx.http import reswap, trigger_client_event
 
 from core.filters import address
 from core.htmx import wants_fragment
@@ -31,7 +31,7 @@ HANDLE = "notifications.handle_notification"
 PAGE = "notifications/centre_line.html"
 EVENTS_ORDER = Order("at", ("at", "pk"), descending=True)
 EVENTS_SHOWN = 25
-_EMPTY = "none-"
+_EMPTY = "none"
 """How the version of a page without rows begins."""
 
 
@@ -63,24 +63,34 @@ class Centre(ListView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """The list; with ``version`` its rows for a page that is open, 204 while they are as that page has them.
 
-        A page without rows takes the whole; one whose rows are all gone is told to ask for it.
+        A page without rows takes the whole; one whose rows are all gone is told to ask for it. With ``hold``, while the
+        pointer or the focus is among the rows, none comes or goes under it: it is only said that they differ.
         """
         if "version" not in request.GET:
             return super().get(request)
         listing, version = self.build(request), request.GET["version"]
         if version == _version(listing):
             return HttpResponse(status=204)
+        if "hold" in request.GET and _which(version) != _which(_version(listing)):
+            place = self.place(listing)
+            waiting = render(request, "notifications/centre_waiting.html", {"url": address(listing.path, place)})
+            return reswap(waiting, "none")
         if version and not version.startswith(_EMPTY) and not listing.page.rows:
             return trigger_client_event(HttpResponse(status=204), "list-renewed")
         context = {"listing": listing, "is_fragment": True, **self.extra_context(listing)}
         return render(request, f"{TEMPLATE}#results", context)
 
-    def extra_context(self, listing: Listing) -> dict[str, Any]:
-        """Where to ask for news, and what an empty list says."""
+    def place(self, listing: Listing) -> QueryDict:
+        """The address's state with the place in the list."""
         place = listing.state.copy()
         for parameter in ("after", "before"):
             if self.request.GET.get(parameter):
                 place[parameter] = self.request.GET[parameter]
+        return place
+
+    def extra_context(self, listing: Listing) -> dict[str, Any]:
+        """Where to ask for news, and what an empty list says."""
+        place = self.place(listing)
         context: dict[str, Any] = {}
         for name, version in (("list_poll", _version(listing)), ("list_renew", "")):
             place["version"] = version
@@ -109,13 +119,21 @@ class Centre(ListView):
 
 
 def _version(listing: Listing) -> str:
-    """Differs when a row of this page differs, or comes, or goes."""
+    """Differs when a row of this page differs, or comes, or goes; its first part only when one comes, goes or moves."""
     facts = [
         (row.pk, row.last_at, row.events, row.unread, state_of(row), row.assigned_to_id, row.snoozed_until, row.note)
         for row in listing.page.rows
     ]
-    digest = hashlib.blake2b(repr((listing.count.token, facts)).encode(), digest_size=8).hexdigest()
-    return digest if facts else _EMPTY + digest
+    which = _digest([fact[0] for fact in facts])
+    return f"{which if facts else _EMPTY}-{_digest([listing.count.token, *facts])}"
+
+
+def _which(version: str) -> str:
+    return version.partition("-")[0]
+
+
+def _digest(facts: list[Any]) -> str:
+    return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
 
 def _link(name: str, *args: object) -> str:

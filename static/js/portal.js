@@ -273,7 +273,9 @@
   // New rows wait while somebody reads: the pointer or the focus is among those that are there.
   document.addEventListener("htmx:configRequest", (event) => {
     const reads = document.querySelector("#results tbody:is(:hover, :focus-within)");
-    if (event.detail.elt.id === "list-rows" && reads) event.detail.parameters.hold = "1";
+    const asks = ["list-rows", "list-poll"].includes(event.detail.elt.id);
+    // What one has just done oneself is to be seen at once.
+    if (asks && reads && event.detail.triggeringEvent?.type !== "list-changed") event.detail.parameters.hold = "1";
   });
 
   function polls(element) {

@@ -41,7 +41,7 @@ def rows_of(response):
 
 
 def shown(client, query=""):
-    response = client.get(f"/notifications/?{query}")
+    response = client.get(f"/notifications/?{query}", headers={**HTMX, "HX-Target": "results"})
     assert response.status_code == 200
     return [int(pk) for pk, _kind, _state in rows_of(response)]
 
@@ -175,6 +175,17 @@ class TestList:
             assert client.get(poll, headers=HTMX).status_code == 204
         centre.close(agent, list(Notification.objects.values_list("pk", flat=True)), "done")
         assert "list-renewed" in client.get(poll, headers=HTMX)["HX-Trigger"], "there are no rows any more"
+
+    def test_no_row_comes_or_goes_under_the_pointer(self, agent, login, make_line):
+        client, line = login(agent), make_line()
+        poll = f"{self._poll(client.get('/notifications/'))}&hold=1"
+        Notification.objects.filter(pk=line.pk).update(events=7)
+        assert rows_of(client.get(poll, headers=HTMX)), "the same row with other words"
+        make_line()
+        answer = client.get(poll, headers=HTMX)
+        assert not rows_of(answer)
+        assert answer["HX-Reswap"] == "none"
+        assert "Something new" in text_of(answer)
 
     @staticmethod
     def _poll(response):
