@@ -231,8 +231,8 @@ def _follow(rule: Rule, items: Sequence[NotificationItem]) -> None:
     for item in items:
         if item.sim_id is not None:
             item.event.sim = sims[item.sim_id]
-        if sends:
-            deliveries.store(rule=rule, event=item.event, notification=item.notification)
+    if sends:
+        deliveries.store_many(rule=rule, taken=[(item.event, item.notification) for item in items])
     # Always in the same order, so that two workers do not wait for each other's SIMs.
     for item in sorted(items, key=lambda item: item.sim_id or 0):
         proposals.propose(rule, item.event, item)
