@@ -19,6 +19,12 @@ from operations.tests.job_helpers import (
 SUBMIT = SUBMITS["suspend"]
 
 
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    """Reads that fail are made again without a wait."""
+    monkeypatch.setattr("smarthub.transport._BACKOFF_CAP", 0.01)
+
+
 def refuse(simulator, giccid, code, status=422, call=SUBMIT, **more):
     """The carrier refuses every batch that this SIM is in."""
     simulator.fault(call=call, kind="error", status=status, code=code, giccid=giccid, **more)
