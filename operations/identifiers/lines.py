@@ -58,6 +58,8 @@ class Line:
     length: int = 0
     joined: str = ""
     """Of a range such as ``…002-8``: what it is if the 8 is a check digit. Looked up first."""
+    start: str = ""
+    """Of a range such as ``898…040-060``: what the giccids begin with; ``digits`` and ``until`` are their ends."""
     repairs: tuple[str, ...] = ()
     """What was already taken off, such as a trailing ``.0``: sentences."""
     problem: str = ""

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from operations.identifiers.index import Hit, count_between, exact, in_ranges, probe_hits
 from operations.identifiers.lines import Line, Resolved, check_number, line_limit, looks_rounded, luhn_fits
 from operations.identifiers.repairs import Probe, probes
+from operations.identifiers.shortened import written_out
 from operations.models import BatchLine
 from staff.models import User
 from staff.scopes import visible_accounts
@@ -46,6 +47,7 @@ def resolve(lines: Sequence[Line], user: User) -> list[Resolved]:
     Raises :class:`~operations.identifiers.lines.TooMany` when ranges make it more than a job takes.
     """
     check_number(len(lines))
+    lines = written_out(lines)
     accounts = visible_accounts(user)
     result: list[Resolved] = []
     first: dict[int, int] = {}
