@@ -344,8 +344,8 @@ class SetCustomFields(Kind):
         was = operation.before.get("custom_fields", {})
         names = [name for name in forms.CUSTOM_FIELDS if name in operation.params]
         return (
-            ", ".join(f"{name}: {was.get(name) or '–'}" for name in names),
-            ", ".join(f"{name}: {operation.params[name] or '–'}" for name in names),
+            ", ".join(f"{forms.CUSTOM_FIELD_LABELS[name]}: {was.get(name) or '–'}" for name in names),
+            ", ".join(f"{forms.CUSTOM_FIELD_LABELS[name]}: {operation.params[name] or '–'}" for name in names),
         )
 
     def send(self, client: SmartHub, operation: Operation) -> dict[str, Any]:

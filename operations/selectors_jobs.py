@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -51,6 +52,15 @@ def list_jobs(user: User | AnonymousUser) -> QuerySet[BatchJob]:
 def get_job(user: User | AnonymousUser, pk: int) -> BatchJob:
     """One of them. Raises :class:`BatchJob.DoesNotExist` for what is not there or not for this user."""
     return list_jobs(user).get(pk=pk)
+
+
+def visible_jobs(user: User | AnonymousUser, ids: Collection[int]) -> set[int]:
+    """Those of the jobs ``ids`` whose page ``user`` may open; one query at most."""
+    if not user.has_perm("operations.view_batchjob"):
+        return set()
+    if visible_accounts(user) is None:
+        return set(ids)
+    return set(list_jobs(user).select_related(None).filter(pk__in=ids).values_list("pk", flat=True))
 
 
 def approval_queue(user: User | AnonymousUser) -> ApprovalQueue:

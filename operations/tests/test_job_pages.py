@@ -11,7 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from openpyxl import load_workbook
 
+from operations.kinds import KINDS
 from operations.models import BatchChunk, BatchJob, BatchLine
+from operations.services.transitions import tell_timeline
 from operations.tests.job_rows import add_line, begin, planned_job
 
 pytestmark = pytest.mark.django_db
@@ -313,6 +315,36 @@ def test_the_page_of_an_operation_leads_to_its_job_only_who_may_see_that(supervi
     response = login(scoped_agent).get(f"/operations/{own.pk}/")
     assert response.status_code == 200
     assert link not in text_of(response)
+
+
+def test_the_timeline_leads_to_a_job_only_who_may_see_that(supervisor, make_sim, scoped_agent, login):
+    sims = [make_sim(), make_sim(account="north_logistics")]
+    mixed = begin(planned_job(supervisor, sims), ["done", "done"], state="done")
+    own = begin(planned_job(supervisor, sims[:1]), ["done"], state="done")
+    for job in (mixed, own):
+        tell_timeline(job.operations.get(sim=sims[0]), "success")
+    both = [f'href="/jobs/{job.pk}/"' for job in (mixed, own)]
+    for address in (f"/sims/{sims[0].giccid}/", f"/sims/{sims[0].giccid}/timeline/"):
+        everything, limited = (text_of(login(user).get(address)) for user in (supervisor, scoped_agent))
+        assert [link in everything for link in both] == [True, True], address
+        assert [link in limited for link in both] == [False, True], address
+
+
+def test_custom_fields_are_named_as_people_know_them(supervisor, make_sim, login):
+    sim = make_sim(custom2="old")
+    params = {"custom2": "new"}
+    job = planned_job(supervisor, [sim], kind="set_custom_fields", params=params)
+    begin(job, ["done"], state="done")
+    operation = job.operations.get()
+    operation.before = KINDS["set_custom_fields"].before(sim)
+    operation.save(update_fields=["before"])
+    tell_timeline(operation, "success")
+    assert KINDS["set_custom_fields"].change(operation) == ("Custom field 2: old", "Custom field 2: new")
+    client = login(supervisor)
+    for address in ("/operations/", f"/operations/{operation.pk}/", f"/sims/{sim.giccid}/", f"/jobs/{job.pk}/"):
+        page = text_of(client.get(address))
+        assert "Custom field 2" in page, address
+        assert "custom2:" not in page, address
 
 
 def test_a_plan_that_changes_nothing_takes_no_time(supervisor, make_sim, login):
