@@ -11,6 +11,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from core.bulk import among
 from operations import identifiers
 from operations.models import BatchJob, BatchLine, Operation
 from sims.filters import SimFilterSet
@@ -65,7 +66,7 @@ def of_giccids(giccids: Sequence[str], user: User) -> Iterator[list[Chosen]]:
     unique = list(dict.fromkeys(giccids))
     for start in range(0, len(unique), PART):
         part = unique[start : start + PART]
-        sims = scoped(Sim.objects.filter(giccid__in=part), user)
+        sims = scoped(Sim.objects.filter(among("giccid", part)), user)
         keys = dict(sims.values_list("giccid", "pk"))
         yield [
             Chosen(giccid, sim_id=keys[giccid])
