@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import BooleanField, F, Func, JSONField, Model, Q, Value
 from django.db.models.base import ModelState
 
@@ -32,6 +33,22 @@ def among(column: str, values: Collection[Any]) -> Q:
     if connection.vendor != "postgresql":
         return Q(**{f"{column}__in": values})
     return Q(_EqualsAny(F(column), Value(list(values))))
+
+
+@contextmanager
+def fetching_ahead() -> Iterator[None]:
+    """For reading thousands of rows by an index: PostgreSQL gathers their places, then asks the disk for many at once.
+
+    An index scan asks for one page and waits for it, then for the next; on a table larger than memory that is all
+    it does. Rows come in no particular order, and order by an index costs a sort.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_indexscan = off")
+        yield
+        cursor.execute("SET LOCAL enable_indexscan TO DEFAULT")
 
 
 def bare(model: type[M], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[M]:

@@ -2,10 +2,13 @@
 
 from django.urls import path
 
-from core.views import health, home
+from core.views import exports, health, home
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("exports/", exports.mine, name="exports"),
+    path("exports/<int:pk>/file/", exports.fetch, name="export_file"),
+    path("exports/<int:pk>/remove/", exports.remove, name="export_remove"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

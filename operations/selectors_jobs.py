@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from operations import selectors
 from operations.kinds import KINDS
-from operations.models import BatchAccount, BatchJob, Operation
+from operations.models import BatchAccount, BatchJob, BatchLine, Operation
 from staff.models import User
 from staff.scopes import visible_accounts
 
@@ -52,6 +52,15 @@ def list_jobs(user: User | AnonymousUser) -> QuerySet[BatchJob]:
 def get_job(user: User | AnonymousUser, pk: int) -> BatchJob:
     """One of them. Raises :class:`BatchJob.DoesNotExist` for what is not there or not for this user."""
     return list_jobs(user).get(pk=pk)
+
+
+def lines_of(user: User | AnonymousUser, job: BatchJob) -> QuerySet[BatchLine]:
+    """The job's lines. A SIM that came to an account which ``user`` may not see is left out."""
+    lines = BatchLine.objects.filter(job=job).select_related("sim", "operation").defer("sim__raw", "sim__search")
+    accounts = visible_accounts(user)
+    if accounts is None:
+        return lines
+    return lines.filter(Q(sim__isnull=True) | Q(sim__account_id__in=sorted(accounts)))
 
 
 def visible_jobs(user: User | AnonymousUser, ids: Collection[int]) -> set[int]:

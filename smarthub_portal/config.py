@@ -56,7 +56,12 @@ OPTIONS: tuple[Option, ...] = (
         "Valkey or Redis for broker, cache, locks, call budget; without it the embedded one of the demo.",
         required=True,
     ),
-    Option("DATA_DIR", str, "var", "Where the embedded database and the demo's files live."),
+    Option(
+        "DATA_DIR",
+        str,
+        "var",
+        "Where the embedded database, the demo's files and large downloads live; web and workers share it.",
+    ),
     Option(
         "SMARTHUB_BASE_URL",
         str,
@@ -133,6 +138,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("APPROVAL_LAPSES_AFTER", int, 86400, "Seconds after which a wish that nobody approved lapses."),
     Option("BATCH_MAX_LINES", int, 100_000, "Lines, or SIMs of a filter, that one job takes."),
     Option("BATCH_RECHECK_AFTER", int, 3600, "Seconds after which a plan is checked again before it is taken."),
+    Option("EXPORT_KEEP_FOR", int, 7 * 86400, "Seconds for which a download that was made in the background is kept."),
     Option("PUSH_MAX_BYTES", int, 256 * 1024, "Largest push body that is taken."),
     Option("PUSH_ATTEMPTS", int, 8, "Tries before a push that fails is parked as dead."),
     Option("SESSION_AGE", int, 12 * 3600, "Seconds until a sign-in ends."),

@@ -7,10 +7,13 @@ import io
 import re
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from openpyxl import load_workbook
 
+from core.models import Export
+from core.tasks import make_export
 from operations.kinds import KINDS
 from operations.models import BatchChunk, BatchJob, BatchLine
 from operations.services.transitions import tell_timeline
@@ -276,6 +279,29 @@ def test_the_xlsx_keeps_identifiers_as_text(start, plan, sims, agent, login):
 def test_a_download_takes_the_filters_of_the_address(plan, agent, login):
     response = login(agent).get(f"/jobs/{plan.pk}/lines.csv?outcome=refused")
     assert len(list(csv.reader(io.StringIO(b"".join(response.streaming_content).decode())))) == 2
+
+
+def test_a_large_xlsx_is_made_in_the_background(
+    plan, sims, supervisor, scoped_agent, make_sim, login, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("operations.views.jobs_download.IN_REQUEST", 1)
+    monkeypatch.setattr("operations.views.jobs_page.IN_REQUEST", 1)
+    monkeypatch.setitem(settings.CONFIG, "DATA_DIR", tmp_path)
+    client, address = login(supervisor), f"/jobs/{plan.pk}/lines.xlsx?outcome=eligible"
+    assert f'<form method="post" action="/jobs/{plan.pk}/lines.xlsx">' in text_of(client.get(f"/jobs/{plan.pk}/"))
+    assert "made in the background" in text_of(client.get(address)), "a get makes nothing"
+    response = client.post(address)
+    assert (response.status_code, response.headers["Location"]) == (303, "/exports/")
+    export = Export.objects.get(owner=supervisor)
+    make_export(export.pk)
+    file = client.get(f"/exports/{export.pk}/file/")
+    rows = list(load_workbook(io.BytesIO(b"".join(file.streaming_content))).active.iter_rows(values_only=True))
+    assert [row[4] for row in rows[1:]] == [sim.giccid for sim in sims[:3]]
+    elsewhere = planned_job(supervisor, [make_sim(account="north_logistics")])
+    assert login(scoped_agent).post(f"/jobs/{elsewhere.pk}/lines.xlsx").status_code == 404
+    supervisor.all_accounts = False
+    supervisor.save()
+    assert client.get(f"/exports/{export.pk}/file/").status_code == 404, "who may see less now does not get it"
 
 
 def test_pages_take_a_fixed_number_of_queries(supervisor, make_sim, login):
