@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
+MEMORY = "4GB"
+"""What PostgreSQL may keep of the fleet (shared_buffers); a million SIMs take that much, indexes included."""
 WARM_UP = 3
 """Calls of each page that are not counted: templates compiled, plans and pages of the database in memory."""
 
@@ -33,7 +35,7 @@ def stage(database: str, **options: str) -> Iterator[Path]:
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         stack.callback(Valkey(directory).stop)
         if database == "postgres":
-            postgres = Postgres(directory)
+            postgres = Postgres(directory, memory=MEMORY)
             stack.callback(postgres.stop)
             url = postgres.url
         else:

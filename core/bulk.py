@@ -13,6 +13,8 @@ from django.db.models.base import ModelState
 
 _EMPTY: dict[type, str] = {dict: "{}", list: "[]"}
 
+_FEW = 200
+
 M = TypeVar("M", bound=Model)
 
 
@@ -36,13 +38,13 @@ def among(column: str, values: Collection[Any]) -> Q:
 
 
 @contextmanager
-def fetching_ahead() -> Iterator[None]:
-    """For reading thousands of rows by an index: PostgreSQL gathers their places, then asks the disk for many at once.
+def fetching_ahead(rows: int) -> Iterator[None]:
+    """For reading so many rows by an index: PostgreSQL gathers their places, then asks the disk for many at once.
 
     An index scan asks for one page and waits for it, then for the next; on a table larger than memory that is all
-    it does. Rows come in no particular order, and order by an index costs a sort.
+    it does. Rows come in no particular order, and order by an index costs a sort. A few rows are read as ever.
     """
-    if connection.vendor != "postgresql":
+    if rows < _FEW or connection.vendor != "postgresql":
         yield
         return
     with transaction.atomic(), connection.cursor() as cursor:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 
-from core.bulk import among, bare, insert
+from core.bulk import among, bare, fetching_ahead, insert
 from core.models import AuditEntry
 from sims.models import Sim
 
@@ -32,6 +33,23 @@ class TestAmong:
     def test_changes_and_leaves_out(self, sims):
         assert Sim.objects.filter(among("id", [sims[0].pk])).update(custom2="new") == 1
         assert Sim.objects.exclude(among("id", [sims[0].pk])).filter(custom2="new").count() == 0
+
+
+class TestFetchingAhead:
+    def test_reads_the_same_and_leaves_no_trace(self, sims):
+        def settings() -> list[str]:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT name || setting FROM pg_settings WHERE name LIKE 'enable%' ORDER BY name")
+                return [row[0] for row in cursor.fetchall()]
+
+        is_postgres = connection.vendor == "postgresql"
+        before = settings() if is_postgres else []
+        with fetching_ahead(1000):
+            assert not is_postgres or settings() != before
+            assert Sim.objects.filter(among("giccid", [sim.giccid for sim in sims])).count() == len(sims)
+        with pytest.raises(ZeroDivisionError), fetching_ahead(1000):
+            _ = 1 / 0
+        assert not is_postgres or settings() == before
 
 
 class TestBare:

@@ -20,7 +20,7 @@ from operations.models import BatchLine
 from staff.models import User
 from staff.scopes import visible_accounts
 
-BATCH = 1000
+BATCH = 5000
 """Lines that are looked up together."""
 MOST_CANDIDATES = 20
 """SIMs from which a person is asked to choose."""
@@ -205,7 +205,7 @@ def _take_repairs(answers: list[_Answer], accounts: frozenset[str] | None) -> No
             (n, probe)
             for n, found in enumerate(asked)
             for probe in found
-            if probe.wide == is_wide and counts.get(probe, 0) <= MOST_CANDIDATES
+            if probe.wide == is_wide and (not is_wide or 1 <= counts[probe] <= MOST_CANDIDATES)
         ]
         for (n, probe), sims in zip(flat, probe_hits([probe for _n, probe in flat], scope), strict=True):
             hits[n] += [(probe, hit) for hit in sims]

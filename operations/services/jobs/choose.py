@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from core.bulk import among
+from core.bulk import among, fetching_ahead
 from operations import identifiers
 from operations.models import BatchJob, BatchLine, Operation
 from sims.filters import SimFilterSet
@@ -67,7 +67,8 @@ def of_giccids(giccids: Sequence[str], user: User) -> Iterator[list[Chosen]]:
     for start in range(0, len(unique), PART):
         part = unique[start : start + PART]
         sims = scoped(Sim.objects.filter(among("giccid", part)), user)
-        keys = dict(sims.values_list("giccid", "pk"))
+        with fetching_ahead(len(part)):
+            keys = dict(sims.values_list("giccid", "pk"))
         yield [
             Chosen(giccid, sim_id=keys[giccid])
             if giccid in keys

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from core.bulk import among, bare
+from core.bulk import among, bare, fetching_ahead
 from operations.forms import apn_states
 from operations.kinds import KINDS, ChangeState
 from operations.models import BatchJob, Operation
@@ -75,7 +75,8 @@ class Checker:
     def _load(self, keys: Sequence[int]) -> dict[int, Sim]:
         columns = (*_COLUMNS, *_MORE_COLUMNS.get(Kind(self.job.kind), ()))
         found = scoped(Sim.objects.filter(among("id", keys)), self.user).values_list(*columns)
-        rows = {sim.id: sim for sim in bare(Sim, columns, found)}
+        with fetching_ahead(len(keys)):
+            rows = {sim.id: sim for sim in bare(Sim, columns, found)}
         if self.job.kind == Kind.CHANGE_PLAN:
             self._read_plans({sim.plan_id for sim in rows.values()})
             for sim in rows.values():
@@ -86,11 +87,10 @@ class Checker:
         """Sentences for SIMs that another operation holds, or that wait for a word on a purchase."""
         found: dict[int, str] = {}
         rows = Operation.objects.filter(among("sim_id", keys), state__in=Operation.OPEN_STATES)
-        for sim_id, pk, kind in rows.values_list("sim_id", "pk", "kind"):
-            found[sim_id] = _("Operation %(id)s (%(kind)s) on this SIM has not ended yet.") % {
-                "id": pk,
-                "kind": KINDS[kind].label,
-            }
+        sentence = _("Operation %(id)s (%(kind)s) on this SIM has not ended yet.")
+        labels = {name: kind.label for name, kind in KINDS.items()}
+        for sim_id, pk, name in rows.values_list("sim_id", "pk", "kind"):
+            found[sim_id] = sentence % {"id": pk, "kind": labels[name]}
         if self.kind.is_purchase:
             unclear = Operation.objects.filter(
                 among("sim_id", keys), kind=Kind.ADD_PLAN, state=Operation.State.NEEDS_ATTENTION
