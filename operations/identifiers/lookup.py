@@ -6,7 +6,7 @@ his; it is then answered as unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -41,10 +41,11 @@ class _Answer:
     hits: list[Hit] = field(default_factory=list)
 
 
-def resolve(lines: Sequence[Line], user: User) -> list[Resolved]:
+def resolve(lines: Sequence[Line], user: User, *, alive: Callable[[], None] | None = None) -> list[Resolved]:
     """What each of ``lines`` means to ``user``, in their order; a range becomes a line for each of its SIMs.
 
-    Raises :class:`~operations.identifiers.lines.TooMany` when ranges make it more than a job takes.
+    Raises :class:`~operations.identifiers.lines.TooMany` when ranges make it more than a job takes. ``alive`` is
+    called after each :data:`BATCH`: a hundred thousand damaged numbers take longer than a claim holds.
     """
     check_number(len(lines))
     lines = written_out(lines)
@@ -58,6 +59,8 @@ def resolve(lines: Sequence[Line], user: User) -> list[Resolved]:
         for answer in _answers(batch, accounts, room, distrust=distrust):
             _number(answer, result, first)
         check_number(len(result))
+        if alive is not None:
+            alive()
     return result
 
 

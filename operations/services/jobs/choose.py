@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,9 +48,11 @@ class Chosen:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-def of_lines(lines: Sequence[identifiers.Line], user: User) -> Iterator[list[Chosen]]:
-    """Text and files, by the identifier reader."""
-    resolved = identifiers.resolve(list(lines), user)
+def of_lines(
+    lines: Sequence[identifiers.Line], user: User, alive: Callable[[], None] | None = None
+) -> Iterator[list[Chosen]]:
+    """Text and files, by the identifier reader; ``alive`` as there."""
+    resolved = identifiers.resolve(list(lines), user, alive=alive)
     if len(resolved) > settings.CONFIG["BATCH_MAX_LINES"]:
         # Ranges become as many lines as they have SIMs.
         raise Unusable(too_many())
