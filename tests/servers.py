@@ -245,6 +245,10 @@ class Simulator:
         given = {key: value for key, value in filters.items() if value is not None}
         return self.control("GET", name, params=given)["data"]
 
+    def seeded(self) -> list[dict[str, Any]]:
+        """Every SIM as the carrier listed it at the start."""
+        return self._seeded
+
     def pick(self, status: str = "ACTIVATED", account: str | None = None, n: int = 0) -> str:
         """The giccid of the ``n``-th SIM that has ``status`` (and ``account``) in the seed's state."""
         fitting = [
