@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
+from django.db.models import QuerySet
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.utils import get_column_letter
@@ -39,13 +40,26 @@ class Table:
     """Without what its format adds."""
     columns: Sequence[Column]
     rows: Callable[[], Iterator[Sequence[str]]]
-    """A list of texts for each row, in the order of the columns; few at a time in memory."""
+    """A list of texts for each row, in the order of the columns; few at a time in memory.
+
+    Read them by :func:`in_pages`: while a query stays open, SQLite lets its connection write nothing.
+    """
     total: Callable[[], int]
 
 
 def guarded(value: str) -> str:
     """``value`` as no spreadsheet takes it for a formula: an apostrophe before what may begin one."""
     return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+
+
+def in_pages(rows: QuerySet[Any], key: str, size: int = 2_000) -> Iterator[Any]:
+    """``rows`` in the order of the unique column ``key``, a query for each ``size`` of them."""
+    page = list(rows.order_by(key)[:size])
+    while page:
+        yield from page
+        if len(page) < size:
+            return
+        page = list(rows.filter(**{f"{key}__gt": getattr(page[-1], key)}).order_by(key)[:size])
 
 
 class _Echo:

@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from core.exports import Exporter, NotAvailable
-from core.spreadsheets import Column, Table
+from core.spreadsheets import Column, Table, in_pages
 from operations import selectors_jobs
 from operations.filters_jobs import LineFilter
 from operations.job_outcomes import outcome_of, reason_of
@@ -36,7 +36,6 @@ COLUMNS = (
     Column("operation"),
     Column("finished"),
 )
-BATCH = 2_000
 _NEEDED = (
     *("number", "text", "outcome", "note", "eligible", "refusal_code", "refusal", "from_value", "to_value"),
     *("sim__giccid", "sim__imsi", "sim__msisdn", "sim__imei", "sim__account_id"),
@@ -71,7 +70,7 @@ EXPORTER = Exporter(name=NAME, table=_table, accounts=visible_accounts)
 
 
 def _rows(lines: QuerySet[BatchLine], job: BatchJob) -> Iterator[list[str]]:
-    for line in lines.defer(None).only(*_NEEDED).order_by("number").iterator(chunk_size=BATCH):
+    for line in in_pages(lines.defer(None).only(*_NEEDED), "number"):
         outcome = outcome_of(line, job)
         code, sentence = reason_of(line, outcome)
         sim, operation = line.sim, line.operation

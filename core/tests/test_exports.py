@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from openpyxl import load_workbook
 
 from core import exports, tasks
 from core.models import AuditEntry, Export
-from core.spreadsheets import Column, Table
+from core.spreadsheets import Column, Table, in_pages
 
+User = get_user_model()
 pytestmark = pytest.mark.django_db
 
 ROWS = [[str(n), f"89860119070000{n:05d}", "=1+1"] for n in range(2500)]
@@ -204,6 +208,18 @@ def test_a_slow_writer_that_lost_its_claim_leaves_the_other_one_alone(source, ag
     export.refresh_from_db()
     assert (export.state, export.attempts) == ("done", 2)
     assert [path.name for path in exports.directory().iterdir()] == [export.stored_as]
+
+
+def test_rows_are_read_in_pages_so_that_progress_can_be_written(make_user):
+    """SQLite refuses a write beside an open query as soon as anybody else has written."""
+    names = sorted(make_user("Agent").username for _ in range(7))
+    users = User.objects.filter(username__in=names)
+    with CaptureQueriesContext(connection) as queries:
+        rows = in_pages(users, "username", size=3)
+        assert next(rows).username == names[0]
+        assert len(queries) == 1
+        assert [user.username for user in rows] == names[1:]
+    assert len(queries) == 3
 
 
 def test_it_is_gone_after_its_time(source, agent, login):
