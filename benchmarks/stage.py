@@ -8,6 +8,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import statistics
 import tempfile
 import time
@@ -31,6 +32,8 @@ def stage(database: str, **options: str) -> Iterator[Path]:
     from tests.servers import Postgres, Valkey
 
     directory = Path(tempfile.mkdtemp(prefix="bench-"))
+    # Ended from outside, it leaves as after a Ctrl-C: with its servers and its directory.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         stack.callback(Valkey(directory).stop)

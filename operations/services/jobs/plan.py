@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import astuple, fields
+from dataclasses import fields
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -231,19 +232,22 @@ def _unusable(form: JobForm, error: Exception, source: str) -> Invalid:
     return Invalid(form)
 
 
+_LINE_FIELDS = [field.name for field in fields(reader.Line)]
+_LINE_VALUES = attrgetter(*_LINE_FIELDS)
 _STORED = (Source.TEXT, Source.FILE, Source.TICKED)
 
 
 def _as_json(choice: list[Any]) -> list[Any]:
-    return [list(astuple(one)) if isinstance(one, reader.Line) else one for one in choice]
+    return [_LINE_VALUES(one) if isinstance(one, reader.Line) else one for one in choice]
 
 
 def _from_json(job: BatchJob, stored: list[Any]) -> list[Any]:
     if job.source == Source.TICKED:
         return stored
-    names = [field.name for field in fields(reader.Line)]
-    lines = [dict(zip(names, values, strict=True)) for values in stored]
-    return [reader.Line(**{**line, "repairs": tuple(line["repairs"])}) for line in lines]
+    lines = [dict(zip(_LINE_FIELDS, values, strict=True)) for values in stored]
+    for line in lines:
+        line["repairs"] = tuple(line["repairs"])
+    return [reader.Line(**line) for line in lines]
 
 
 def _parts(job: BatchJob, choice: list[Any] | None, alive: Callable[[], None] | None = None) -> Iterator[list[Chosen]]:
