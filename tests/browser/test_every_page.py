@@ -15,6 +15,7 @@ PAGES = [
     "/jobs/",
     "/jobs/new/",
     "/approvals/",
+    "/exports/",
     "/pushes/",
     "/sync/",
     "/profile/",
