@@ -22,12 +22,16 @@ _STATUSES = ("ACTIVATED", "DEACTIVATED", "INVENTORY", "TEST_READY", "RETIRED")
 _SHARES = (78, 9, 7, 4, 2)
 _COUNTRIES = ("DE", "FR", "CN", "US", "NL", "PL", "ES", "IT")
 _ACCOUNTS = ("example_account", "north_logistics", "harbour")
+_DOUBLED = str.maketrans("0123456789", "0246813579")
+"""What every other digit counts for the check digit."""
 _MB = 1024 * 1024
 
 
 def giccid(index: int) -> str:
-    """The giccid of the SIM ``index``; it grows with it."""
-    return f"89860100{index:012d}"
+    """The giccid of the SIM ``index``, with its check digit; it grows with it."""
+    start = f"8986010{index:012d}"
+    total = sum(map(int, start[::-2].translate(_DOUBLED) + start[-2::-2]))
+    return f"{start}{-total % 10}"
 
 
 def build(fleet: int) -> None:

@@ -62,6 +62,7 @@ def choices(fleet: int) -> dict[str, Callable[[int], str]]:
         "giccids": each(giccid),
         "mixed": each(lambda n: (giccid(n), f"46001{n:010d}", f"86145{n:08d}")[n % 3]),
         "check digit lost": each(lambda n: giccid(n)[:-1]),
+        "one check digit in ten lost": each(lambda n: giccid(n)[:-1] if n % 10 == 0 else giccid(n)),
         "unknown": each(lambda n: f"89869{n:014d}7"),
         "unknown IMEI": each(lambda n: f"35999{n:09d}3"),
         "cut off": each(lambda n: f"{giccid(n)[0]}.{giccid(n)[1:15]}E+19"),
@@ -80,7 +81,7 @@ def once(name: str, make: Callable[[int], str], lines: int, user: Any) -> dict[s
     middle = time.perf_counter()
     outcomes = Counter(str(line.outcome) for line in resolve(read, user))
     end = time.perf_counter()
-    print(f"{name:20}{middle - start:>8.2f} s read{end - middle:>8.2f} s looked up  {dict(outcomes)}", flush=True)
+    print(f"{name:28}{middle - start:>8.2f} s read{end - middle:>8.2f} s looked up  {dict(outcomes)}", flush=True)
     return {"read_seconds": round(middle - start, 2), "lookup_seconds": round(end - middle, 2), "outcomes": outcomes}
 
 

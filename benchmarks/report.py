@@ -12,9 +12,11 @@ from benchmarks.stage import RESULTS
 
 
 def main() -> None:
-    """Print a Markdown table for each result file."""
+    """Print a Markdown table for each result file of pages and walks."""
     for path in sorted(RESULTS.glob("*.json")):
         result: dict[str, Any] = json.loads(path.read_text())
+        if not result.keys() & {"walks", "pages"}:
+            continue  # those of jobs and identifiers print theirs themselves
         machine = result["machine"]
         title = f"{result['fleet']:,} SIMs, {machine['database']}"
         note = (

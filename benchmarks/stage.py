@@ -8,6 +8,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import statistics
 import tempfile
 import time
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
+MEMORY = "4GB"
+"""What PostgreSQL may keep of the fleet (shared_buffers); a million SIMs take that much, indexes included."""
 WARM_UP = 3
 """Calls of each page that are not counted: templates compiled, plans and pages of the database in memory."""
 
@@ -29,11 +32,13 @@ def stage(database: str, **options: str) -> Iterator[Path]:
     from tests.servers import Postgres, Valkey
 
     directory = Path(tempfile.mkdtemp(prefix="bench-"))
+    # Ended from outside, it leaves as after a Ctrl-C: with its servers and its directory.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         stack.callback(Valkey(directory).stop)
         if database == "postgres":
-            postgres = Postgres(directory)
+            postgres = Postgres(directory, memory=MEMORY)
             stack.callback(postgres.stop)
             url = postgres.url
         else:

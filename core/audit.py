@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
 
+from core.bulk import insert
 from core.models import AuditEntry
 from core.request_context import current_request
 
@@ -66,22 +67,17 @@ def record_many(
 ) -> None:
     """Write an entry for each of ``acted``, rows of ``model``, as :func:`record` does, in a few statements."""
     context = current_request()
-    AuditEntry.objects.bulk_create(
-        (
-            AuditEntry(
-                action=action,
-                actor_id=actor.pk if actor is not None else None,
-                object_type=model._meta.label_lower,
-                object_id=str(one.object_id),
-                account_name=one.account_name,
-                before=one.before,
-                after=one.after,
-                reason=reason,
-                ticket=ticket,
-                address=context.address,
-                request_id=context.request_id,
-            )
-            for one in acted
-        ),
-        batch_size=1000,
+    insert(
+        AuditEntry,
+        {
+            "action": action,
+            "actor_id": actor.pk if actor is not None else None,
+            "object_type": model._meta.label_lower,
+            "reason": reason,
+            "ticket": ticket,
+            "address": context.address,
+            "request_id": context.request_id,
+        },
+        ("object_id", "account_name", "before", "after"),
+        ((str(one.object_id), one.account_name, one.before, one.after) for one in acted),
     )

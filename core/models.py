@@ -51,3 +51,59 @@ class AuditEntry(models.Model):
         if not self._state.adding:
             raise TypeError("An audit entry is never changed.")
         super().save(*args, **kwargs)
+
+
+class Export(models.Model):
+    """A file that is made in the background for one person, and fetched by that person alone."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+
+    OPEN_STATES = (State.WAITING, State.RUNNING)
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("who"), on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    exporter = models.CharField(_("of what"), max_length=60, help_text=_("A name of the registry in core/exports.py."))
+    params = models.JSONField(_("parameters"), default=dict, blank=True)
+    format = models.CharField(_("format"), max_length=4)
+    title = models.CharField(_("title"), max_length=200)
+    file_name = models.CharField(_("name of the file"), max_length=200)
+    accounts = models.JSONField(
+        _("accounts"), null=True, blank=True, help_text=_("Those that the owner saw when it was made; empty: all.")
+    )
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
+    message = models.TextField(_("message"), blank=True, default="")
+    rows_done = models.IntegerField(_("rows written"), default=0)
+    rows_total = models.IntegerField(_("rows"), default=0)
+    size = models.BigIntegerField(_("bytes"), default=0)
+    stored_as = models.CharField(_("stored as"), max_length=80, blank=True, default="")
+    attempts = models.IntegerField(_("times begun"), default=0)
+    created_at = models.DateTimeField(_("asked for"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("kept until"))
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True, default=timezone.now)
+    lease_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("download")
+        verbose_name_plural = _("downloads")
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["owner", "-id"], name="export_owner"),
+            models.Index(fields=["expires_at"], name="export_expires"),
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="export_due"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.format})"
+
+    @property
+    def percent(self) -> int:
+        """How much is written, rounded down."""
+        return min(100, self.rows_done * 100 // self.rows_total) if self.rows_total else 0

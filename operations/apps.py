@@ -8,11 +8,16 @@ class OperationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill this app's places on other pages."""
+        from core.exports import register
+        from core.links import tell
         from core.slots import fill
-        from operations import slots  # models are there from here on
+        from operations import selectors_jobs, slots  # models are there from here on
+        from operations.exports import EXPORTER
 
         fill("sims.detail.actions", slots.actions)
         fill("sims.detail.operations", slots.operations)
         fill("sims.detail.version", slots.version)
         fill("lists.selection", slots.selection)
         fill("navigation.after_operations", slots.approvals_entry)
+        register(EXPORTER)
+        tell("job", selectors_jobs.visible_jobs)

@@ -1,57 +1,76 @@
-"""The lines of a job as a file: CSV for machines, XLSX whose identifiers are text, so that a spreadsheet keeps them."""
+"""The lines of a job as a table, for downloads of it."""
 
 from __future__ import annotations
 
-import csv
-import tempfile
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.utils.translation import gettext as _
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
 
+from core.exports import Exporter, NotAvailable
+from core.spreadsheets import Column, Table, in_pages
+from operations import selectors_jobs
+from operations.filters_jobs import LineFilter
 from operations.job_outcomes import outcome_of, reason_of
 from operations.models import BatchJob, BatchLine
+from staff.scopes import visible_accounts
 
+NAME = "job_lines"
 COLUMNS = (
-    "line",
-    "given",
-    "read_as",
-    "note",
-    "giccid",
-    "imsi",
-    "msisdn",
-    "imei",
-    "account",
-    "outcome",
-    "from",
-    "to",
-    "reason_code",
-    "reason",
-    "operation",
-    "finished",
+    Column("line"),
+    Column("given", is_text=True, width=24),
+    Column("read_as"),
+    Column("note"),
+    Column("giccid", is_text=True, width=24),
+    Column("imsi", is_text=True, width=18),
+    Column("msisdn", is_text=True, width=16),
+    Column("imei", is_text=True, width=18),
+    Column("account", width=20),
+    Column("outcome"),
+    Column("from"),
+    Column("to"),
+    Column("reason_code"),
+    Column("reason", width=48),
+    Column("operation"),
+    Column("finished"),
 )
-IDENTIFIERS = ("given", "giccid", "imsi", "msisdn", "imei")
-BATCH = 2_000
 _NEEDED = (
     *("number", "text", "outcome", "note", "eligible", "refusal_code", "refusal", "from_value", "to_value"),
     *("sim__giccid", "sim__imsi", "sim__msisdn", "sim__imei", "sim__account_id"),
     *("operation__state", "operation__carrier_code", "operation__message", "operation__finished_at"),
 )
 """Columns that a row is made of; the others of a SIM and an operation are most of the time it takes."""
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def guarded(value: str) -> str:
-    """``value`` as no spreadsheet takes it for a formula: an apostrophe before what may begin one."""
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+def table_of(user: Any, job: BatchJob, query: QueryDict) -> Table:
+    """The lines that ``user`` may see and the filters of ``query`` leave."""
+    lines = LineFilter(data=query, queryset=selectors_jobs.lines_of(user, job)).qs
+    return Table(
+        title=_("Job %(id)s") % {"id": job.pk},
+        file_name=f"job-{job.pk}-lines",
+        columns=COLUMNS,
+        rows=lambda: _rows(lines, job),
+        total=lambda: lines.order_by().count(),
+    )
 
 
-def rows(lines: QuerySet[BatchLine], job: BatchJob) -> Iterator[list[str]]:
-    """One list of texts for each line, in the order of :data:`COLUMNS`; a few lines at a time in memory."""
-    for line in lines.defer(None).only(*_NEEDED).order_by("number").iterator(chunk_size=BATCH):
+def _table(user: Any, params: dict[str, Any]) -> Table:
+    if not user.has_perm("operations.view_batchjob"):
+        raise NotAvailable(_("Your role does not allow it any more."))
+    try:
+        job = selectors_jobs.get_job(user, params["job"])
+    except BatchJob.DoesNotExist:
+        raise NotAvailable(_("The job is not open to you any more.")) from None
+    return table_of(user, job, QueryDict(params.get("query", "")))
+
+
+EXPORTER = Exporter(name=NAME, table=_table, accounts=visible_accounts)
+
+
+def _rows(lines: QuerySet[BatchLine], job: BatchJob) -> Iterator[list[str]]:
+    for line in in_pages(lines.defer(None).only(*_NEEDED), "number"):
         outcome = outcome_of(line, job)
         code, sentence = reason_of(line, outcome)
         sim, operation = line.sim, line.operation
@@ -70,57 +89,4 @@ def rows(lines: QuerySet[BatchLine], job: BatchJob) -> Iterator[list[str]]:
             str(line.operation_id or ""),
             finished,
         ]
-        yield [guarded(value or "") for value in values]
-
-
-class _Echo:
-    """A file for the CSV writer that hands each line back."""
-
-    def write(self, value: str) -> str:
-        """The line itself."""
-        return value
-
-
-def csv_lines(lines: QuerySet[BatchLine], job: BatchJob) -> Iterator[str]:
-    """The CSV: UTF-8, comma, CRLF, a header line."""
-    writer: Any = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
-    for row in rows(lines, job):
-        yield writer.writerow(row)
-
-
-def xlsx_file(lines: QuerySet[BatchLine], job: BatchJob) -> IO[bytes]:
-    """The XLSX in a temporary file that is gone once it is closed; never whole in memory."""
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(_("Job %(id)s") % {"id": job.pk})
-    sheet.freeze_panes = "A2"
-    for letter, width in (("B", 24), ("E", 24), ("F", 18), ("G", 16), ("H", 18), ("I", 20), ("N", 48)):
-        sheet.column_dimensions[letter].width = width
-    sheet.append(list(COLUMNS))
-    # Written as soon as they are appended, so the same five cells serve every row.
-    texts = {COLUMNS.index(name): _text_cell(sheet) for name in IDENTIFIERS}
-    for row in rows(lines, job):
-        cells: list[Any] = [_clean(value) or None for value in row]
-        for index, cell in texts.items():
-            if cells[index]:
-                cell.value = cells[index]
-                cells[index] = cell
-        sheet.append(cells)
-    target = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
-    book.save(target)
-    target.seek(0)
-    return target
-
-
-def _text_cell(sheet: Any) -> Any:
-    """A cell that stays a text when somebody edits it."""
-    cell = WriteOnlyCell(sheet)
-    cell.number_format = "@"
-    return cell
-
-
-def _clean(value: str) -> str:
-    """Without the control characters that XML can't hold."""
-    if value.isprintable():
-        return value
-    return "".join(character for character in value if character >= " " or character in "\t\n\r")
+        yield [value or "" for value in values]

@@ -62,6 +62,41 @@ class ReasonField(forms.CharField):
         return text.replace("\r\n", "\n") if isinstance(text, str) else text
 
 
+class LineField(forms.CharField):
+    """One line of text without control characters, which no browser fills in by itself."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"autocomplete": "off"})
+        super().__init__(**{"widget": widget, "validators": [refuse_control_characters], **kwargs})
+
+
+class TakesEffect(forms.Form):
+    """From when a plan is to hold."""
+
+    effective = forms.ChoiceField(
+        label=gettext_lazy("Takes effect"),
+        choices=[("NOW", gettext_lazy("Now")), ("NEXT_CYCLE", gettext_lazy("With the next billing cycle"))],
+        widget=forms.RadioSelect,
+        initial="NOW",
+        required=False,
+    )
+
+    def clean_effective(self) -> str:
+        """Now, unless told otherwise."""
+        return self.cleaned_data["effective"] or "NOW"
+
+
+class SwitchField(forms.ChoiceField):
+    """Whether an APN is to be on or off."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=gettext_lazy("Switch it"),
+            choices=[("ENABLED", gettext_lazy("On")), ("DISABLED", gettext_lazy("Off"))],
+            widget=forms.RadioSelect,
+        )
+
+
 class SettleForm(forms.Form):
     """A person's word on an operation that the portal can't tell the end of."""
 
@@ -76,13 +111,7 @@ class OperationForm(forms.Form):
     """What every kind asks: why, for which ticket. Subclasses add the parameters of their kind."""
 
     reason = ReasonField()
-    ticket = forms.CharField(
-        label=gettext_lazy("Ticket"),
-        max_length=MAX_TICKET,
-        required=False,
-        validators=[refuse_control_characters],
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
+    ticket = LineField(label=gettext_lazy("Ticket"), max_length=MAX_TICKET, required=False)
 
     params_fields: ClassVar[tuple[str, ...]] = ()
     """Names of the fields that are the kind's own."""
@@ -175,23 +204,12 @@ class AddPlanForm(OperationForm):
         return {**super().params(), "plan": self.cleaned_data["plan"].code}
 
 
-class ChangePlanForm(AddPlanForm):
+class ChangePlanForm(TakesEffect, AddPlanForm):
     """Which basic plan, and from when."""
 
     plan_kind = RatePlan.Kind.BASIC
     params_fields = ("plan", "effective")
     plan = PlanField(label=gettext_lazy("New rate plan"))
-    effective = forms.ChoiceField(
-        label=gettext_lazy("Takes effect"),
-        choices=[("NOW", gettext_lazy("Now")), ("NEXT_CYCLE", gettext_lazy("With the next billing cycle"))],
-        widget=forms.RadioSelect,
-        initial="NOW",
-        required=False,
-    )
-
-    def clean_effective(self) -> str:
-        """Now, unless told otherwise."""
-        return self.cleaned_data["effective"] or "NOW"
 
     def clean(self) -> dict[str, Any]:
         """The plan it already has is no change, unless it takes back one that is to come."""
@@ -211,11 +229,7 @@ class SetApnForm(OperationForm):
     apn = forms.ChoiceField(
         label=gettext_lazy("APN"), error_messages={"invalid_choice": gettext_lazy("The SIM has no such APN.")}
     )
-    apn_status = forms.ChoiceField(
-        label=gettext_lazy("Switch it"),
-        choices=[("ENABLED", gettext_lazy("On")), ("DISABLED", gettext_lazy("Off"))],
-        widget=forms.RadioSelect,
-    )
+    apn_status = SwitchField()
 
     def __init__(self, *args: Any, sim: Sim, **kwargs: Any) -> None:
         super().__init__(*args, sim=sim, **kwargs)
@@ -248,13 +262,12 @@ class SetCustomFieldsForm(OperationForm):
         for name in CUSTOM_FIELDS:
             # A text that the carrier already holds is not checked: it is not sent.
             checked = not (self.is_bound and self._is_unchanged(name))
-            self.fields[name] = forms.CharField(
+            self.fields[name] = LineField(
                 label=CUSTOM_FIELD_LABELS[name],
                 max_length=MAX_CUSTOM_FIELD if checked else None,
                 required=False,
                 initial=getattr(sim, name),
-                validators=[refuse_control_characters] if checked else [],
-                widget=forms.TextInput(attrs={"autocomplete": "off"}),
+                **({} if checked else {"validators": []}),
             )
         self.order_fields([*CUSTOM_FIELDS, "reason", "ticket"])
 

@@ -3,7 +3,7 @@ by :func:`register`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, Self
@@ -76,7 +76,7 @@ class Kind:
         params: dict[str, Any] = form.params()
         return params
 
-    def requested(self, operations: Sequence[Operation], form: BaseForm | None = None) -> None:
+    def requested(self, operations: Iterable[Operation], form: BaseForm | None = None) -> None:
         """The operations were stored, in this transaction. ``form`` is that of a single one; those of a job come in
         parts, to be taken with a fixed number of queries."""
 
@@ -397,8 +397,8 @@ class SetCustomFields(Kind):
         was = operation.before.get("custom_fields", {})
         names = [name for name in forms.CUSTOM_FIELDS if name in operation.params]
         return (
-            ", ".join(f"{name}: {was.get(name) or '–'}" for name in names),
-            ", ".join(f"{name}: {operation.params[name] or '–'}" for name in names),
+            ", ".join(f"{forms.CUSTOM_FIELD_LABELS[name]}: {was.get(name) or '–'}" for name in names),
+            ", ".join(f"{forms.CUSTOM_FIELD_LABELS[name]}: {operation.params[name] or '–'}" for name in names),
         )
 
     def send(self, client: SmartHub, operation: Operation) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from operations import selectors
 from operations.kinds import KINDS
-from operations.models import BatchAccount, BatchJob, Operation
+from operations.models import BatchAccount, BatchJob, BatchLine, Operation
 from staff.models import User
 from staff.scopes import visible_accounts
 
@@ -52,6 +53,24 @@ def list_jobs(user: User | AnonymousUser) -> QuerySet[BatchJob]:
 def get_job(user: User | AnonymousUser, pk: int) -> BatchJob:
     """One of them. Raises :class:`BatchJob.DoesNotExist` for what is not there or not for this user."""
     return list_jobs(user).get(pk=pk)
+
+
+def lines_of(user: User | AnonymousUser, job: BatchJob) -> QuerySet[BatchLine]:
+    """The job's lines. A SIM that came to an account which ``user`` may not see is left out."""
+    lines = BatchLine.objects.filter(job=job).select_related("sim", "operation").defer("sim__raw", "sim__search")
+    accounts = visible_accounts(user)
+    if accounts is None:
+        return lines
+    return lines.filter(Q(sim__isnull=True) | Q(sim__account_id__in=sorted(accounts)))
+
+
+def visible_jobs(user: User | AnonymousUser, ids: Collection[int]) -> set[int]:
+    """Those of the jobs ``ids`` whose page ``user`` may open; one query at most."""
+    if not user.has_perm("operations.view_batchjob"):
+        return set()
+    if visible_accounts(user) is None:
+        return set(ids)
+    return set(list_jobs(user).select_related(None).filter(pk__in=ids).values_list("pk", flat=True))
 
 
 def approval_queue(user: User | AnonymousUser) -> ApprovalQueue:

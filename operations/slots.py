@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from core.listing import Listing
 from core.templatetags.portal import icon
@@ -18,6 +19,9 @@ from operations.kinds import KINDS
 from operations.services.jobs import rules
 from operations.views.pages import sim_operations
 from sims.models import Sim
+
+BADGE_EVERY = 10
+"""Seconds between two looks of an open page at the number of wishes that wait."""
 
 
 def actions(request: HttpRequest, *, sim: Sim) -> SafeString:
@@ -61,19 +65,24 @@ def approvals_entry(request: HttpRequest) -> SafeString:
     """The entry of the main navigation, with the number of wishes that wait; for those who may decide."""
     if not request.user.has_perm("operations.approve_operation"):
         return SafeString("")
-    number = selectors_jobs.approval_count(request.user)
     match = request.resolver_match
-    label = _("%(number)s waiting") % {"number": number}
-    count = (
-        format_html('<span class="nav-count" data-approvals="{}" aria-label="{}">{}</span>', number, label, number)
-        if number
-        else ""
-    )
     return format_html(
         '<li><a class="nav-link" href="{}"{}>{}<span>{}</span>{}</a></li>',
         reverse("operations:approvals"),
         SafeString(' aria-current="page"') if match and match.view_name == "operations:approvals" else "",
         icon("user-check"),
         _("Approvals"),
-        count,
+        approvals_badge(selectors_jobs.approval_count(request.user)),
+    )
+
+
+def approvals_badge(number: int) -> SafeString:
+    """The number in the navigation, which asks every now and then whether it still is so; hidden when none waits."""
+    url = f"{reverse('operations:approvals_badge')}?number={number}"
+    live = format_html('hx-get="{}" hx-trigger="every {}s" hx-swap="outerHTML" hx-target="this"', url, BADGE_EVERY)
+    if not number:
+        return format_html("<span {} hidden></span>", live)
+    label = ngettext("%(number)s waits", "%(number)s wait", number) % {"number": number}
+    return format_html(
+        '<span class="nav-count" data-approvals="{}" aria-label="{}" {}>{}</span>', number, label, live, number
     )

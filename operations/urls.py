@@ -24,8 +24,8 @@ urlpatterns = [
     path("jobs/<int:pk>/live/", jobs.live, name="job_live"),
     path("jobs/<int:pk>/chunks/", jobs.chunks, name="job_chunks"),
     path("jobs/<int:pk>/badge/", jobs.badge, name="job_badge"),
-    path("jobs/<int:pk>/lines.csv", jobs_download.lines, {"form": "csv"}, name="job_csv"),
-    path("jobs/<int:pk>/lines.xlsx", jobs_download.lines, {"form": "xlsx"}, name="job_xlsx"),
+    path("jobs/<int:pk>/lines.csv", jobs_download.lines_csv, name="job_csv"),
+    path("jobs/<int:pk>/lines.xlsx", jobs_download.lines_xlsx, name="job_xlsx"),
     path("jobs/<int:pk>/confirm/", jobs_actions.confirm, name="job_confirm"),
     path("jobs/<int:pk>/approve/", jobs_actions.approve, name="job_approve"),
     path("jobs/<int:pk>/refuse/", jobs_actions.refuse, name="job_refuse"),
@@ -36,4 +36,5 @@ urlpatterns = [
     path("jobs/<int:pk>/undo/", jobs_actions.undo, name="job_undo"),
     path("jobs/<int:pk>/choose/", jobs_actions.choose, name="job_choose"),
     path("approvals/", jobs_approvals.approvals, name="approvals"),
+    path("approvals/badge/", jobs_approvals.badge, name="approvals_badge"),
 ]

@@ -16,6 +16,7 @@ _BY_CODE: dict[str, Callable[[], str]] = {
     "missing_field": lambda: _("The carrier says that something it needs is missing."),
     "invalid": lambda: _("The carrier does not accept a value that was sent."),
     "already_exists": lambda: _("The carrier says that it exists already."),
+    "http_400": lambda: _("The carrier could not make sense of the call. An administrator should look at it."),
     "redirect_refused": lambda: _(
         "The carrier's address points to another host, where changes are not sent. An administrator should check it."
     ),

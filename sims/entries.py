@@ -13,8 +13,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from core.links import openable
 from core.templatetags.portal import grouped, human_bytes, icon, status_badge
 from sims.models import TimelineEvent
+from sims.selectors.sims import AnyUser
 from sims.selectors.timeline import plan_names
 
 Kind, Outcome = TimelineEvent.Kind, TimelineEvent.Outcome
@@ -71,21 +73,27 @@ class Entry:
     answer: str = ""
     text: str = ""
     job: int | None = None
-    """The batch job that its operation belongs to."""
+    """The batch job that its operation belongs to, if the user may open it."""
     facts: list[tuple[str, str]] = field(default_factory=list)
     sources: list[tuple[str, datetime | None]] = field(default_factory=list)
 
 
-def entries(events: Iterable[TimelineEvent]) -> list[Entry]:
-    """``events`` as entries; one query for the names of all rate plans in them."""
+def entries(events: Iterable[TimelineEvent], user: AnyUser) -> list[Entry]:
+    """``events`` as entries, with links that ``user`` may follow; one query for the names of all rate plans in them."""
     rows = list(events)
     of_plans = [event for event in rows if event.kind in (Kind.PLAN, Kind.SUBSCRIPTION)]
     codes = {code for event in of_plans for code in (event.from_value, event.to_value) if code}
     names = plan_names(codes)
-    return [_entry(event, names) for event in rows]
+    jobs = openable("job", user, {job for event in rows if (job := _job_of(event)) is not None})
+    return [_entry(event, names, jobs) for event in rows]
 
 
-def _entry(event: TimelineEvent, names: dict[str, str]) -> Entry:
+def _job_of(event: TimelineEvent) -> int | None:
+    job = event.detail.get("job") if event.operation_id and isinstance(event.detail, dict) else None
+    return job if isinstance(job, int) else None
+
+
+def _entry(event: TimelineEvent, names: dict[str, str], jobs: set[int]) -> Entry:
     detail = event.detail if isinstance(event.detail, dict) else {}
     failed = event.outcome != Outcome.SUCCESS
     return Entry(
@@ -97,7 +105,7 @@ def _entry(event: TimelineEvent, names: dict[str, str]) -> Entry:
         outcome=str(event.get_outcome_display()) if failed else "",
         answer=_text(detail.get("answer")) if failed else "",
         text=_text(detail.get("text")),
-        job=detail["job"] if event.operation_id and isinstance(detail.get("job"), int) else None,
+        job=job if (job := _job_of(event)) in jobs else None,
         facts=[(_words(name), _fact(name, value)) for name, value in detail.items() if _is_fact(name, value)],
         sources=_sources(event),
     )
@@ -173,7 +181,7 @@ def _custom_fields(changes: object) -> SafeString:
     parts = SafeString("")
     for name, pair in changes.items():
         before, after = pair if isinstance(pair, (list, tuple)) and len(pair) == 2 else ("", pair)
-        label = _("Custom %(number)s") % {"number": str(name).removeprefix("custom")}
+        label = _("Custom field %(number)s") % {"number": str(name).removeprefix("custom")}
         parts += _change(label, _text(before) or "–", _text(after))
     return format_html('<span class="changes">{}</span>', parts)
 

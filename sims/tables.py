@@ -86,11 +86,11 @@ class SimTable(BaseTable):
     quota = tables.Column(accessor="quota_percent", verbose_name=_("Quota used"), attrs=_NUMBER)
     apn = tables.Column(accessor="apn_state", verbose_name=_("APN"), empty_values=())
     since = AgoColumn(accessor="status_changed_at", verbose_name=_("In state since"))
-    custom1 = tables.Column(verbose_name=_("Custom 1"), attrs=_CLIPPED_TEXT)
-    custom2 = tables.Column(verbose_name=_("Custom 2"), attrs=_CLIPPED_TEXT)
-    custom3 = tables.Column(verbose_name=_("Custom 3"), attrs=_CLIPPED_TEXT)
-    custom4 = tables.Column(verbose_name=_("Custom 4"), attrs=_CLIPPED_TEXT)
-    custom5 = tables.Column(verbose_name=_("Custom 5"), attrs=_CLIPPED_TEXT)
+    custom1 = tables.Column(verbose_name=_("Custom field 1"), attrs=_CLIPPED_TEXT)
+    custom2 = tables.Column(verbose_name=_("Custom field 2"), attrs=_CLIPPED_TEXT)
+    custom3 = tables.Column(verbose_name=_("Custom field 3"), attrs=_CLIPPED_TEXT)
+    custom4 = tables.Column(verbose_name=_("Custom field 4"), attrs=_CLIPPED_TEXT)
+    custom5 = tables.Column(verbose_name=_("Custom field 5"), attrs=_CLIPPED_TEXT)
 
     tags = tables.Column(accessor="tag_names", verbose_name=_("Tags"), orderable=False, attrs={"td": {"class": "wide"}})
 

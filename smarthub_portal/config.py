@@ -62,7 +62,12 @@ OPTIONS: tuple[Option, ...] = (
         "Valkey or Redis for broker, cache, locks, call budget; without it the embedded one of the demo.",
         required=True,
     ),
-    Option("DATA_DIR", str, "var", "Where the embedded database and the demo's files live."),
+    Option(
+        "DATA_DIR",
+        str,
+        "var",
+        "Where the embedded database, the demo's files and large downloads live; web and workers share it.",
+    ),
     Option(
         "SMARTHUB_BASE_URL",
         str,
@@ -147,6 +152,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("SMS_MAX_BYTES", int, 140, "Bytes in one message: 140 are 160 characters, or 70 in Unicode."),
     Option("SMS_KEEP_DAYS", int, 90, "Days after which the texts of messages are removed; 0 keeps them."),
+    Option("EXPORT_KEEP_FOR", int, 7 * 86400, "Seconds for which a download that was made in the background is kept."),
     Option("PUSH_MAX_BYTES", int, 256 * 1024, "Largest push body that is taken."),
     Option("PUSH_ATTEMPTS", int, 8, "Tries before a push that fails is parked as dead."),
     Option(

@@ -7,6 +7,7 @@ from typing import Any
 # An agent's click never waits in a line behind a walk of the whole fleet: each lane of the carrier's call
 # budget has its own queue.
 ROUTES = {
+    "core.tasks.*": {"queue": "bulk"},
     "operations.tasks.*": {"queue": "agent"},
     "operations.job_tasks.*": {"queue": "bulk"},
     "sims.tasks.refresh_*": {"queue": "agent"},
@@ -24,6 +25,7 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     every = {
         "operations.tasks.dispatch_operations": config["OPERATION_DISPATCH_EVERY"],
         "operations.job_tasks.dispatch_jobs": config["OPERATION_DISPATCH_EVERY"],
+        "core.tasks.dispatch_exports": 10,
         "notifications.tasks.drain_inbox": 5,
         "notifications.tasks.prune_pushes": 3600,
         "notifications.tasks.check_silence": 60,

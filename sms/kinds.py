@@ -6,7 +6,7 @@ The text never stands in an operation: parameters, audit and log hold the coding
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from django.forms import BaseForm
@@ -79,12 +79,13 @@ class SendSms(Kind):
             return {"draft": draft.pk, "coding": draft.coding, "validity": draft.validity}
         return {"coding": int(form.composed.coding), "validity": form.cleaned_data["validity"]}
 
-    def requested(self, operations: Sequence[Operation], form: BaseForm | None = None) -> None:
+    def requested(self, operations: Iterable[Operation], form: BaseForm | None = None) -> None:
         """Make the messages."""
         if isinstance(form, SendSmsForm):
-            outgoing.store_single(operations[0], form.composed, form.cleaned_data["validity"])
+            (operation,) = operations
+            outgoing.store_single(operation, form.composed, form.cleaned_data["validity"])
         elif self.draft is not None:
-            outgoing.store_many(operations, self.draft)
+            outgoing.store_many(list(operations), self.draft)
 
     def said_before(self, operation: Operation, params: Mapping[str, Any]) -> bool:
         """Whether the form said the same text, of the same coding."""

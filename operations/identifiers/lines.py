@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from django.conf import settings
@@ -58,6 +59,8 @@ class Line:
     length: int = 0
     joined: str = ""
     """Of a range such as ``…002-8``: what it is if the 8 is a check digit. Looked up first."""
+    start: str = ""
+    """Of a range such as ``898…040-060``: what the giccids begin with; ``digits`` and ``until`` are their ends."""
     repairs: tuple[str, ...] = ()
     """What was already taken off, such as a trailing ``.0``: sentences."""
     problem: str = ""
@@ -94,13 +97,23 @@ def check_number(number: int) -> None:
 
 def luhn_fits(digits: str) -> bool:
     """Whether the last digit is the Luhn check digit of the others. Never a reason to refuse a SIM (contract)."""
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit)
-        if place % 2:
-            value = value * 2 - 9 if value > 4 else value * 2
-        total += value
-    return total % 10 == 0
+    return (sum(map(int, digits[::-2])) + sum(map(_DOUBLED.__getitem__, digits[-2::-2]))) % 10 == 0
+
+
+_DOUBLED = {str(digit): digit * 2 - 9 if digit > 4 else digit * 2 for digit in range(10)}
+"""What each digit counts in every other place."""
+
+
+def fitting_without_one(digits: str) -> Iterator[str]:
+    """``digits`` without one digit that is neither the first nor the last, wherever its last digit fits then."""
+    plain, doubled = [int(digit) for digit in digits], [_DOUBLED[digit] for digit in digits]
+    right, left = [0], [0]  # sums of so many digits from the end, in their places, and from the start, each one on
+    for n in range(len(digits)):
+        right.append(right[-1] + (doubled if n % 2 else plain)[-1 - n])
+        left.append(left[-1] + (doubled if (len(digits) - n) % 2 else plain)[n])
+    for place in range(1, len(digits) - 1):
+        if (left[place] + right[len(digits) - place - 1]) % 10 == 0:
+            yield digits[:place] + digits[place + 1 :]
 
 
 def looks_rounded(digits: str) -> bool:

@@ -6,7 +6,7 @@ his; it is then answered as unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -15,11 +15,12 @@ from django.utils.translation import gettext as _
 from operations.identifiers.index import Hit, count_between, exact, in_ranges, probe_hits
 from operations.identifiers.lines import Line, Resolved, check_number, line_limit, looks_rounded, luhn_fits
 from operations.identifiers.repairs import Probe, probes
+from operations.identifiers.shortened import written_out
 from operations.models import BatchLine
 from staff.models import User
 from staff.scopes import visible_accounts
 
-BATCH = 1000
+BATCH = 5000
 """Lines that are looked up together."""
 MOST_CANDIDATES = 20
 """SIMs from which a person is asked to choose."""
@@ -40,12 +41,14 @@ class _Answer:
     hits: list[Hit] = field(default_factory=list)
 
 
-def resolve(lines: Sequence[Line], user: User) -> list[Resolved]:
+def resolve(lines: Sequence[Line], user: User, *, alive: Callable[[], None] | None = None) -> list[Resolved]:
     """What each of ``lines`` means to ``user``, in their order; a range becomes a line for each of its SIMs.
 
-    Raises :class:`~operations.identifiers.lines.TooMany` when ranges make it more than a job takes.
+    Raises :class:`~operations.identifiers.lines.TooMany` when ranges make it more than a job takes. ``alive`` is
+    called after each :data:`BATCH`: a hundred thousand damaged numbers take longer than a claim holds.
     """
     check_number(len(lines))
+    lines = written_out(lines)
     accounts = visible_accounts(user)
     result: list[Resolved] = []
     first: dict[int, int] = {}
@@ -56,6 +59,8 @@ def resolve(lines: Sequence[Line], user: User) -> list[Resolved]:
         for answer in _answers(batch, accounts, room, distrust=distrust):
             _number(answer, result, first)
         check_number(len(result))
+        if alive is not None:
+            alive()
     return result
 
 
@@ -203,7 +208,7 @@ def _take_repairs(answers: list[_Answer], accounts: frozenset[str] | None) -> No
             (n, probe)
             for n, found in enumerate(asked)
             for probe in found
-            if probe.wide == is_wide and counts.get(probe, 0) <= MOST_CANDIDATES
+            if probe.wide == is_wide and (not is_wide or 1 <= counts[probe] <= MOST_CANDIDATES)
         ]
         for (n, probe), sims in zip(flat, probe_hits([probe for _n, probe in flat], scope), strict=True):
             hits[n] += [(probe, hit) for hit in sims]

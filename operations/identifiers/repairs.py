@@ -5,12 +5,13 @@ A repair is a proposal only. ``lookup`` takes it when one single SIM of the mirr
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from operations.identifiers.lines import KEPT, LONGEST, Line, looks_rounded, luhn_fits
+from operations.identifiers.lines import KEPT, LONGEST, Line, fitting_without_one, looks_rounded, luhn_fits
 
 FIELDS = ("giccid", "imsi", "msisdn", "imei")
 
@@ -37,9 +38,17 @@ class Probe:
     low: str
     high: str
     length: int
-    note: object
+    note: object = dataclasses.field(compare=False)
+    """A sentence not yet in any language: comparing it would translate it."""
     checked: bool = False
     wide: bool = False
+
+    def keys(self) -> list[str]:
+        """Every number it may be, when these are ten at most; empty when there are more."""
+        if self.low == self.high:
+            return [self.low]
+        start = self.low[:-1]
+        return [start + digit for digit in "0123456789"] if self.high[:-1] == start and not self.wide else []
 
 
 def probes(line: Line) -> list[Probe]:
@@ -71,11 +80,9 @@ def _giccids(digits: str) -> Iterator[Probe]:
         yield _exactly("giccid", digits[:-1], EXTRA_AT_END)
         yield _exactly("giccid", digits[1:], EXTRA_AT_START)
         if length > LONGEST or not luhn_fits(digits):
-            for place in range(1, length - 1):
-                shorter = digits[:place] + digits[place + 1 :]
-                # Without the check digit's word a digit taken from the middle would be a guess.
-                if luhn_fits(shorter):
-                    yield _exactly("giccid", shorter, EXTRA_WITHIN)
+            # Without the check digit's word a digit taken from the middle would be a guess.
+            for shorter in fitting_without_one(digits):
+                yield _exactly("giccid", shorter, EXTRA_WITHIN)
 
 
 def _imeis(digits: str) -> Iterator[Probe]:

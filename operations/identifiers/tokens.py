@@ -23,6 +23,7 @@ from operations.identifiers.lines import (
     check_number,
     line_limit,
 )
+from operations.identifiers.shortened import shortened
 
 SHORTEST = 8
 """Digits of a number on a line that has nothing else."""
@@ -62,7 +63,7 @@ _RUN = re.compile(
 )
 _GROUP = re.compile(rf"([ -]?)[ (]*({RANGE}?)[ ]?(\d+)", re.ASCII)
 _SHORTENED = re.compile(
-    rf"(?<![\w.-])\d{{1,12}}(?:…|\.{{2,3}})\d{{1,10}}[ ]{{0,3}}[-{RANGE}][ ]{{0,3}}\d{{1,10}}(?!\w)", re.ASCII
+    rf"(?<![\w.-])(\d{{1,12}})(?:…|\.{{2,3}})(\d{{1,10}})[ ]{{0,3}}[-{RANGE}][ ]{{0,3}}(\d{{1,10}})(?!\w)", re.ASCII
 )
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _NAMES = frozenset({"giccid", "iccid", "imsi", "msisdn", "imei", "sim", "sims", "imeisv"})
@@ -133,13 +134,12 @@ def _written_out() -> str:
 
 
 def _lines_of(row: str) -> Iterator[Line]:
-    """A range whose first number is written short (``898…040-060``) names no SIM; what stands beside it may."""
+    """Ranges whose first number is written short (``898…040-060``), and what stands beside them."""
     start = 0
-    for shortened in _SHORTENED.finditer(row):
-        yield from _lines_of_part(row[start : shortened.start()])
-        problem = _("The number is shortened. Please give the first giccid of a range in full.")
-        yield Line(0, _shown(shortened.group()), problem=problem)
-        start = shortened.end()
+    for match in _SHORTENED.finditer(row):
+        yield from _lines_of_part(row[start : match.start()])
+        yield shortened(match[1], match[2], match[3], _shown(match.group()))
+        start = match.end()
     yield from _lines_of_part(row[start:])
 
 

@@ -108,6 +108,16 @@ def test_a_single_column_with_decimal_commas_is_one_column():
     assert [(line.digits, line.length) for line in lines] == [("898601", 19), ("898602", 19)]
 
 
+@pytest.mark.parametrize("encoding", ["cp500", "cp037", "cp1140"])
+def test_a_file_of_a_mainframe_is_refused_in_words(encoding):
+    rows = "".join(f"{A}%" for _ in range(20))  # EBCDIC breaks lines by bytes that are "%" or a control in ASCII
+    assert "can't be read" in refusal(f"ICCID%{rows}".encode(encoding), "sims.csv")
+
+
+def test_words_of_another_script_do_not_stand_in_the_way_of_numbers():
+    assert digits("Устройство;ICCID\nХолодильник у двери;".encode("cp1251") + A.encode()) == [A]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_encodings(encoding):
     assert digits(f"Gerät;ICCID\nKühlschrank;{A}\nTür;{B}", encoding=encoding) == [A, B]

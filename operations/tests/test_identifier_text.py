@@ -187,10 +187,16 @@ def test_a_long_dash_is_shown_as_one(text):
 
 
 @pytest.mark.parametrize("text", ["898…040-060", "898...040-060", "898…040 – 060"])
-def test_a_range_that_begins_with_a_shortened_number_says_so(text):
+def test_a_range_that_begins_with_a_shortened_number(text):
+    (line,) = read_text(text)
+    assert (line.start, line.digits, line.until, line.problem) == ("898", "040", "060", "")
+
+
+@pytest.mark.parametrize("text", ["898…040-0600", "898601190700…0000000040-60"])
+def test_a_shortened_number_that_is_none_of_a_giccid(text):
     (line,) = read_text(text)
     assert "in full" in line.problem
 
 
 def test_what_stands_beside_a_shortened_range_is_read():
-    assert digits(f"898…040-060, {A}") == ["", A]
+    assert digits(f"898…040-060, {A}") == ["040", A]

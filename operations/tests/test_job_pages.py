@@ -7,11 +7,16 @@ import io
 import re
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from openpyxl import load_workbook
 
+from core.models import Export
+from core.tasks import make_export
+from operations.kinds import KINDS
 from operations.models import BatchChunk, BatchJob, BatchLine
+from operations.services.transitions import tell_timeline
 from operations.tests.job_rows import add_line, begin, planned_job
 
 pytestmark = pytest.mark.django_db
@@ -276,6 +281,29 @@ def test_a_download_takes_the_filters_of_the_address(plan, agent, login):
     assert len(list(csv.reader(io.StringIO(b"".join(response.streaming_content).decode())))) == 2
 
 
+def test_a_large_xlsx_is_made_in_the_background(
+    plan, sims, supervisor, scoped_agent, make_sim, login, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("operations.views.jobs_download.IN_REQUEST", 1)
+    monkeypatch.setattr("operations.views.jobs_page.IN_REQUEST", 1)
+    monkeypatch.setitem(settings.CONFIG, "DATA_DIR", tmp_path)
+    client, address = login(supervisor), f"/jobs/{plan.pk}/lines.xlsx?outcome=eligible"
+    assert f'<form method="post" action="/jobs/{plan.pk}/lines.xlsx">' in text_of(client.get(f"/jobs/{plan.pk}/"))
+    assert "made in the background" in text_of(client.get(address)), "a get makes nothing"
+    response = client.post(address)
+    assert (response.status_code, response.headers["Location"]) == (303, "/exports/")
+    export = Export.objects.get(owner=supervisor)
+    make_export(export.pk)
+    file = client.get(f"/exports/{export.pk}/file/")
+    rows = list(load_workbook(io.BytesIO(b"".join(file.streaming_content))).active.iter_rows(values_only=True))
+    assert [row[4] for row in rows[1:]] == [sim.giccid for sim in sims[:3]]
+    elsewhere = planned_job(supervisor, [make_sim(account="north_logistics")])
+    assert login(scoped_agent).post(f"/jobs/{elsewhere.pk}/lines.xlsx").status_code == 404
+    supervisor.all_accounts = False
+    supervisor.save()
+    assert client.get(f"/exports/{export.pk}/file/").status_code == 404, "who may see less now does not get it"
+
+
 def test_pages_take_a_fixed_number_of_queries(supervisor, make_sim, login):
     client = login(supervisor)
     counted = []
@@ -313,6 +341,36 @@ def test_the_page_of_an_operation_leads_to_its_job_only_who_may_see_that(supervi
     response = login(scoped_agent).get(f"/operations/{own.pk}/")
     assert response.status_code == 200
     assert link not in text_of(response)
+
+
+def test_the_timeline_leads_to_a_job_only_who_may_see_that(supervisor, make_sim, scoped_agent, login):
+    sims = [make_sim(), make_sim(account="north_logistics")]
+    mixed = begin(planned_job(supervisor, sims), ["done", "done"], state="done")
+    own = begin(planned_job(supervisor, sims[:1]), ["done"], state="done")
+    for job in (mixed, own):
+        tell_timeline(job.operations.get(sim=sims[0]), "success")
+    both = [f'href="/jobs/{job.pk}/"' for job in (mixed, own)]
+    for address in (f"/sims/{sims[0].giccid}/", f"/sims/{sims[0].giccid}/timeline/"):
+        everything, limited = (text_of(login(user).get(address)) for user in (supervisor, scoped_agent))
+        assert [link in everything for link in both] == [True, True], address
+        assert [link in limited for link in both] == [False, True], address
+
+
+def test_custom_fields_are_named_as_people_know_them(supervisor, make_sim, login):
+    sim = make_sim(custom2="old")
+    params = {"custom2": "new"}
+    job = planned_job(supervisor, [sim], kind="set_custom_fields", params=params)
+    begin(job, ["done"], state="done")
+    operation = job.operations.get()
+    operation.before = KINDS["set_custom_fields"].before(sim)
+    operation.save(update_fields=["before"])
+    tell_timeline(operation, "success")
+    assert KINDS["set_custom_fields"].change(operation) == ("Custom field 2: old", "Custom field 2: new")
+    client = login(supervisor)
+    for address in ("/operations/", f"/operations/{operation.pk}/", f"/sims/{sim.giccid}/", f"/jobs/{job.pk}/"):
+        page = text_of(client.get(address))
+        assert "Custom field 2" in page, address
+        assert "custom2:" not in page, address
 
 
 def test_a_plan_that_changes_nothing_takes_no_time(supervisor, make_sim, login):

@@ -300,6 +300,30 @@ class TestLargePlans:
         assert make_plan(job.pk)
         assert list(lines(job)) == [sim.giccid for sim in sims]
 
+    @pytest.mark.parametrize("overtaken", [False, True])
+    def test_a_long_look_at_lines_holds_the_claim(self, overtaken, agent, make_sim, monkeypatch):
+        from django.utils import timezone
+
+        from operations.identifiers import lookup
+
+        monkeypatch.setattr(lookup, "BATCH", 2)
+        sims = [make_sim() for _ in range(6)]
+        job = by_text(agent, "\n".join(sim.giccid for sim in sims))
+        held: list[Any] = []
+        real = lookup._answers
+
+        def look(*args: Any, **kwargs: Any) -> Any:
+            held.append(BatchJob.objects.values_list("lease_until", flat=True).get(pk=job.pk))
+            if overtaken and len(held) == 2:
+                BatchJob.objects.filter(pk=job.pk).update(lease_until=timezone.now())
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(lookup, "_answers", look)
+        assert make_plan(job.pk)
+        assert len(held) == (2 if overtaken else 3)
+        assert held == sorted(set(held)), "held for longer each time"
+        assert BatchLine.objects.filter(job=job).count() == (0 if overtaken else 6)
+
     def test_a_filter_that_matches_too_many_by_then(self, agent, make_sim, config):
         for _ in range(3):
             make_sim()

@@ -21,7 +21,7 @@ from operations import selectors_jobs
 from operations.filters_jobs import JobFilter, LineFilter
 from operations.models import BatchJob, BatchLine
 from operations.tables_jobs import JobTable, LineTable, dress, live_job_badge
-from operations.views.jobs_page import chunks_context, job_context, lines_of, version_of
+from operations.views.jobs_page import chunks_context, job_context, version_of
 
 PAGE = "operations/job.html"
 REFRESH = "list-refresh"
@@ -90,7 +90,7 @@ class JobPage(ListView):
 
     def get_queryset(self) -> QuerySet[BatchLine]:
         """Its lines, with their SIMs and operations."""
-        return lines_of(self.request.user, self.job)
+        return selectors_jobs.lines_of(self.request.user, self.job)
 
     def decorate(self, rows: list[Any]) -> None:
         """The outcomes of the page's lines."""

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from core.htmx import render_fragment
+from operations import selectors_jobs
 from operations.errors import Conflict, Invalid, NotAllowed
 from operations.models import BatchJob, BatchLine
 from operations.services import approval
@@ -21,7 +22,7 @@ from operations.services.jobs import followup, rules
 from operations.services.jobs.forms import ConfirmForm, ReasonForm
 from operations.services.jobs.plan import choose_candidate
 from operations.views.jobs import JobPage, job_or_404
-from operations.views.jobs_page import CONFIRM_IDS, REFUSE_IDS, lines_of
+from operations.views.jobs_page import CONFIRM_IDS, REFUSE_IDS
 from sims.models import Sim
 from staff.scopes import scoped
 
@@ -197,7 +198,7 @@ def _line(request: HttpRequest, job: BatchJob, number: str) -> BatchLine:
     """The ambiguous line with this number."""
     if not (number.isascii() and number.isdigit() and len(number) < 10):
         raise Http404
-    line = lines_of(request.user, job).filter(number=number, outcome=BatchLine.Outcome.AMBIGUOUS).first()
+    line = selectors_jobs.lines_of(request.user, job).filter(number=number, outcome=BatchLine.Outcome.AMBIGUOUS).first()
     if line is None:
         raise Http404
     return line

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from core.exports import IN_REQUEST
 from operations import selectors_jobs
 from operations.job_outcomes import Outcome
 from operations.job_summary import (
@@ -24,12 +24,11 @@ from operations.job_summary import (
     refusals_of,
 )
 from operations.kinds import KINDS
-from operations.models import BatchChunk, BatchJob, BatchLine
+from operations.models import BatchChunk, BatchJob
 from operations.services.jobs import rules
 from operations.services.jobs.forms import ConfirmForm, ReasonForm
 from operations.tables_jobs import job_badge, job_bar, value_badge
 from sims.models import RatePlan
-from staff.scopes import visible_accounts
 
 State = BatchJob.State
 MAX_CHUNKS = 200
@@ -50,15 +49,6 @@ class Button:
     url: str
     why_not: str
     css: str = ""
-
-
-def lines_of(user: Any, job: BatchJob) -> QuerySet[BatchLine]:
-    """The job's lines. A SIM that came to an account which ``user`` may not see is left out."""
-    lines = BatchLine.objects.filter(job=job).select_related("sim", "operation").defer("sim__raw", "sim__search")
-    accounts = visible_accounts(user)
-    if accounts is None:
-        return lines
-    return lines.filter(Q(sim__isnull=True) | Q(sim__account_id__in=sorted(accounts)))
 
 
 def buttons_of(job: BatchJob, user: Any) -> list[Button]:
@@ -104,6 +94,7 @@ def job_context(request: HttpRequest, job: BatchJob, **forms: Any) -> dict[str, 
         "badge": job_badge(job.state),
         "is_batch": job.kind in selectors_jobs.BATCH_KINDS,
         "may_download": job.planned_at is not None,
+        "xlsx_later": job.lines > IN_REQUEST,
     }
     if job.planned_at is None:
         return context

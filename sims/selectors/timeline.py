@@ -41,7 +41,8 @@ def head(events: QuerySet[TimelineEvent], until: str) -> QuerySet[TimelineEvent]
     """
     ordered = events.order_by("-at", "-id")
     if until:
-        fields = [TimelineEvent._meta.get_field("at"), TimelineEvent._meta.get_field("id")]
+        columns = {field.name: field for field in TimelineEvent._meta.concrete_fields}
+        fields = [columns["at"], columns["id"]]
         ordered = ordered.filter(RowCompare(ORDER.expressions(), decode(until, ORDER, fields), ">="))
     return ordered[:HEAD_LIMIT]
 

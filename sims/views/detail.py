@@ -59,7 +59,7 @@ def sim_timeline(request: HttpRequest, giccid: str) -> HttpResponse:
     sim = find_sim(request, giccid)
     kinds = chosen_kinds(request)
     page, bad = _timeline_page(request, sim, kinds)
-    context = {"sim": sim, **_timeline_context(sim, kinds, page), "bad_cursor": bad}
+    context = {"sim": sim, **_timeline_context(request, sim, kinds, page), "bad_cursor": bad}
     fragment = wants_fragment(request)
     response = render(request, f"{TEMPLATE}#older" if fragment else "sims/timeline.html", context)
     patch_vary_headers(response, ["HX-Request"])
@@ -93,7 +93,7 @@ def sim_live(request: HttpRequest, giccid: str) -> HttpResponse:
         **overview_context(request, sim),
     }
     if "events" in changed:
-        context |= {"head": entries(head), "any_kind": bool(kinds)}
+        context |= {"head": entries(head, request.user), "any_kind": bool(kinds)}
     response = render(request, "sims/live.html", context)
     # What other apps have on the page asks for itself: a part with a request of its own under way is not swapped.
     return response if context["only_read"] else trigger_client_event(response, "sim-changed")
@@ -115,7 +115,7 @@ def page_context(
         "live_url": _live_url(sim, kinds, until, versions),
         "bad_cursor": bad,
         **overview_context(request, sim),
-        **_timeline_context(sim, kinds, page),
+        **_timeline_context(request, sim, kinds, page),
         **tag_context(request, sim, tag_form),
     }
 
@@ -154,11 +154,11 @@ def _timeline_page(request: HttpRequest, sim: Sim, kinds: list[str]) -> tuple[Pa
         return paginate(events, timelines.ORDER, size=PAGE_SIZE), True
 
 
-def _timeline_context(sim: Sim, kinds: list[str], page: Page[TimelineEvent]) -> dict[str, Any]:
+def _timeline_context(request: HttpRequest, sim: Sim, kinds: list[str], page: Page[TimelineEvent]) -> dict[str, Any]:
     older = reverse("sims:timeline", args=[sim.giccid])
     pairs = [("kind", kind) for kind in kinds]
     return {
-        "entries": entries(page.rows),
+        "entries": entries(page.rows, request.user),
         "older_url": f"{older}?{urlencode([*pairs, ('after', page.next)])}" if page.next else "",
         "kinds": [(value, label, value in kinds) for value, label in TimelineEvent.Kind.choices],
         "any_kind": bool(kinds),

@@ -29,6 +29,7 @@ PAGES = [
     "/notifications/forwards/",
     "/notifications/forwards/new/",
     "/notifications/deliveries/",
+    "/exports/",
     "/pushes/",
     "/sync/",
     "/profile/",

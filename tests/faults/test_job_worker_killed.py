@@ -13,17 +13,20 @@ import pytest
 from operations.models import BatchJob
 from operations.services.jobs.run import dispatch
 from operations.tests.job_helpers import SUBMITS, assert_true_results, states_of
+from sims.models import Sim
 from tests.faults.test_worker_killed import wait_for, worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 
-SUBMIT = SUBMITS["suspend"]
-FAULTS: dict[str, tuple[dict[str, Any], str]] = {
-    "submitted_and_changed": ({"call": SUBMIT, "before": False}, SUBMIT),
-    "submitted_in_vain": ({"call": SUBMIT, "before": True}, SUBMIT),
-    "asking_for_the_job": ({"call": "get_batch_job"}, "get_batch_job"),
-    "reading_the_sims": ({"call": "list_sims"}, "list_sims"),
+FAULTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "submitted_and_changed": ({"call": "writes", "before": False}, tuple(SUBMITS.values())),
+    "submitted_in_vain": ({"call": "writes", "before": True}, tuple(SUBMITS.values())),
+    "asking_for_the_job": ({"call": "get_batch_job"}, ("get_batch_job",)),
+    "reading_the_sims": ({"call": "list_sims"}, ("list_sims",)),
 }
+ORDER = ("activate", "suspend", "retire", "change_plan")
+EACH = 2
+"""SIMs of each job."""
 
 
 @pytest.mark.parametrize("fault", list(FAULTS))
@@ -32,42 +35,53 @@ def test_killed_in_a_call(
     fault: str,
     simulator: Any,
     start_job: Callable[..., BatchJob],
+    carrier_sims: Callable[..., list[Sim]],
     portal_environment: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    rule, call = FAULTS[fault]
+    """A job of each kind that the carrier takes as batches, all at the same step; the others go one by one."""
+    rule, calls = FAULTS[fault]
     environment = {
         **portal_environment,
         "OPERATION_LEASE": "3",
         "SMARTHUB_READ_TIMEOUT": "4",
         "SMARTHUB_CONNECT_TIMEOUT": "1",
         "BATCH_LOST_SUBMIT_AFTER": "8",
+        "SMARTHUB_RATE": "0",
     }
     log = tmp_path / "worker.log"
-    job = start_job("suspend", 8)
-    simulator.fault(kind="hang", seconds=3, count=1, **rule)
-    before = len(simulator.calls(call))
+    # Two kinds each change suspended and active SIMs.
+    sims = {kind: carrier_sims(kind, EACH, first=n // 2 * EACH) for n, kind in enumerate(ORDER)}
+    jobs = {kind: start_job(kind, sims=sims[kind]) for kind in SUBMITS}
+    simulator.fault(kind="hang", seconds=3, count=len(jobs), **rule)
 
-    def hangs() -> bool:
+    def made() -> int:
+        return sum(len(simulator.calls(call)) for call in calls)
+
+    before = made()
+
+    def all_hang() -> bool:
         dispatch()
-        return len(simulator.calls(call)) > before
+        return made() - before >= len(jobs)
 
-    with worker(environment, log, queue="bulk") as process:
-        wait_for(hangs, log.read_text())
+    with worker(environment, log, queue="bulk", threads=8) as process:
+        wait_for(all_hang, log.read_text())
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
-    job.refresh_from_db()
-    assert job.state == "running", "nobody is left to say anything else"
+    for job in jobs.values():
+        job.refresh_from_db()
+        assert job.state == "running", "nobody is left to say anything else"
 
     def ended() -> bool:
         # Beat's part, every other moment: what is due or whose lease has run out goes to the workers.
         dispatch()
-        job.refresh_from_db()
-        return job.state in BatchJob.FINAL_STATES
+        return not BatchJob.objects.exclude(state__in=BatchJob.FINAL_STATES).exists()
 
-    with worker(environment, log, queue="bulk"):
+    with worker(environment, log, queue="bulk", threads=8):
         wait_for(ended, log.read_text(), 150)
 
-    assert (job.state, states_of(job)) == ("done", {"done": 8})
-    assert len(simulator.calls(SUBMIT)) == (2 if fault == "submitted_in_vain" else 1)
-    assert_true_results(simulator, job)
+    for kind, job in jobs.items():
+        job.refresh_from_db()
+        assert (kind, job.state, states_of(job)) == (kind, "done", {"done": EACH})
+        assert len(simulator.calls(SUBMITS[kind])) == (2 if fault == "submitted_in_vain" else 1), kind
+        assert_true_results(simulator, job)

@@ -17,7 +17,7 @@ import pytest
 from operations.models import Operation
 from operations.services.dispatch import dispatch
 from operations.services.requests import request_operation
-from operations.tests.helpers import CALLS, WHAT, changes_of, run
+from operations.tests.helpers import CALLS, KINDS, WHAT, changes_of, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 
@@ -25,12 +25,14 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def worker(environment: dict[str, str], log: Path, *, queue: str = "agent") -> Iterator[subprocess.Popen[bytes]]:
+def worker(
+    environment: dict[str, str], log: Path, *, queue: str = "agent", threads: int = 2
+) -> Iterator[subprocess.Popen[bytes]]:
     """A Celery worker for one queue, in a session of its own; nothing of it is left afterwards."""
     command = [sys.executable, "-m", "celery", "-A", "smarthub_portal", "worker", "-Q", queue, "-P", "threads"]
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*command, "-c", "2", "-l", "info", "--without-gossip", "--without-mingle"],
+            [*command, "-c", str(threads), "-l", "info", "--without-gossip", "--without-mingle"],
             cwd=BASE_DIR,
             env=environment,
             stdout=output,
@@ -52,55 +54,75 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60.0) ->
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("kind", ["suspend", "add_plan"])
-@pytest.mark.parametrize("before", [False, True], ids=["changed", "not_changed"])
-def test_killed_while_sending(
+FAULTS: dict[str, dict[str, Any]] = {
+    "changed": {"call": "writes", "before": False},
+    "not_changed": {"call": "writes", "before": True},
+    "reading": {"call": "get_sim"},
+}
+"""Where the carrier keeps silent: after it made the change, instead of making it, when the SIM is read."""
+
+
+@pytest.mark.parametrize("fault", list(FAULTS))
+def test_killed_with_every_kind_under_way(
     transactional_db: None,
-    kind: str,
-    before: bool,
+    fault: str,
     simulator: Any,
     carrier_sim: Any,
     ask: Any,
     portal_environment: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """``changed``: the carrier made the change and then kept silent; ``not_changed``: it did nothing."""
-    sim = carrier_sim(kind)
+    """All seven kinds at once. A purchase reads its SIM before it is sent, too, so ``reading`` may kill it there."""
+    sims = {kind: carrier_sim(kind, n=n) for n, kind in enumerate(KINDS)}
     environment = {
         **portal_environment,
         "OPERATION_LEASE": "7",
         "SMARTHUB_READ_TIMEOUT": "5",
         "OPERATION_READBACK_TRIES": "4",
+        "SMARTHUB_RATE": "0",
     }
-    simulator.fault(call=CALLS[kind], kind="hang", seconds=4, before=before, count=1)
+    simulator.fault(kind="hang", seconds=4, count=len(KINDS), **FAULTS[fault])
     log = tmp_path / "worker.log"
+    before = {kind: len(simulator.calls("get_sim", sim.giccid)) for kind, sim in sims.items()}
 
-    with worker(environment, log) as process:
-        operation = ask(sim, kind)
-        wait_for(lambda: len(simulator.calls(CALLS[kind], sim.giccid)) == 1, log.read_text())
-        assert Operation.objects.get(pk=operation.pk).state == "sending"
+    def all_hang() -> bool:
+        if fault == "reading":
+            return all(len(simulator.calls("get_sim", sim.giccid)) > before[kind] for kind, sim in sims.items())
+        return all(simulator.calls(CALLS[kind], sim.giccid) for kind, sim in sims.items())
+
+    with worker(environment, log, threads=8) as process:
+        operations = {kind: ask(sim, kind) for kind, sim in sims.items()}
+        wait_for(all_hang, log.read_text())
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
-
-    operation.refresh_from_db()
-    assert operation.state == "sending", "nobody is left to say anything else"
+    for operation in operations.values():
+        operation.refresh_from_db()
+    states = {kind: operation.state for kind, operation in operations.items()}
+    if fault == "reading":
+        assert set(states.values()) <= {"sending", "accepted", "done"}, states
+        assert set(states.values()) != {"done"}, "nothing was under way"
+    else:
+        assert set(states.values()) == {"sending"}, "nobody is left to say anything else"
 
     def ended() -> bool:
         # Beat's part, every other moment: what is due or whose lease has run out goes to the workers.
         dispatch()
-        operation.refresh_from_db()
-        return operation.state not in Operation.OPEN_STATES
+        return not Operation.objects.filter(state__in=Operation.OPEN_STATES).exists()
 
-    with worker(environment, log):
+    with worker(environment, log, threads=8):
         wait_for(ended, log.read_text(), 120)
 
-    states = list(operation.attempts.values_list("step", "outcome"))
-    assert states[0] == ("send", "unknown"), "read back, never straight back to the queue"
-    if kind == "add_plan" and before:
-        assert (operation.state, changes_of(simulator, sim)) == ("needs_attention", [])
-    else:
-        assert operation.state == "done", operation.message
-        assert [what for what, _to in changes_of(simulator, sim)] == [WHAT[kind]]
+    for kind, operation in operations.items():
+        operation.refresh_from_db()
+        changes = [what for what, _to in changes_of(simulator, sims[kind])]
+        steps = list(operation.attempts.values_list("step", "outcome"))
+        if fault != "reading":
+            assert steps[0] == ("send", "unknown"), f"{kind} is read back, never straight back to the queue"
+        if kind == "add_plan" and operation.state == "needs_attention":
+            assert fault != "changed"
+            assert changes == [], "asked, not bought twice"
+        else:
+            assert (operation.state, changes) == ("done", [WHAT[kind]]), (kind, operation.message)
 
 
 def test_killed_while_sending_a_message(

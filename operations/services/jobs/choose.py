@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from core.bulk import among, fetching_ahead
 from operations import identifiers
 from operations.models import BatchJob, BatchLine, Operation
 from sims.filters import SimFilterSet
@@ -47,9 +48,11 @@ class Chosen:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-def of_lines(lines: Sequence[identifiers.Line], user: User) -> Iterator[list[Chosen]]:
-    """Text and files, by the identifier reader."""
-    resolved = identifiers.resolve(list(lines), user)
+def of_lines(
+    lines: Sequence[identifiers.Line], user: User, alive: Callable[[], None] | None = None
+) -> Iterator[list[Chosen]]:
+    """Text and files, by the identifier reader; ``alive`` as there."""
+    resolved = identifiers.resolve(list(lines), user, alive=alive)
     if len(resolved) > settings.CONFIG["BATCH_MAX_LINES"]:
         # Ranges become as many lines as they have SIMs.
         raise Unusable(too_many())
@@ -65,8 +68,9 @@ def of_giccids(giccids: Sequence[str], user: User) -> Iterator[list[Chosen]]:
     unique = list(dict.fromkeys(giccids))
     for start in range(0, len(unique), PART):
         part = unique[start : start + PART]
-        sims = scoped(Sim.objects.filter(giccid__in=part), user)
-        keys = dict(sims.values_list("giccid", "pk"))
+        sims = scoped(Sim.objects.filter(among("giccid", part)), user)
+        with fetching_ahead(len(part)):
+            keys = dict(sims.values_list("giccid", "pk"))
         yield [
             Chosen(giccid, sim_id=keys[giccid])
             if giccid in keys

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from core.bulk import among, bare, fetching_ahead
 from operations.forms import apn_states
 from operations.kinds import KINDS, ChangeState
 from operations.models import BatchJob, Operation
@@ -73,10 +74,11 @@ class Checker:
 
     def _load(self, keys: Sequence[int]) -> dict[int, Sim]:
         columns = (*_COLUMNS, *_MORE_COLUMNS.get(Kind(self.job.kind), ()), *self.kind.sim_columns)
-        sims = scoped(Sim.objects.filter(pk__in=keys).only(*columns), self.user)
-        rows = {sim.pk: sim for sim in sims}
+        found = scoped(Sim.objects.filter(among("id", keys)), self.user).values_list(*columns)
+        with fetching_ahead(len(keys)):
+            rows = {sim.id: sim for sim in bare(Sim, columns, found)}
         if self.job.kind == Kind.CHANGE_PLAN:
-            self._read_plans(sim.plan_id for sim in rows.values())
+            self._read_plans({sim.plan_id for sim in rows.values()})
             for sim in rows.values():
                 sim.plan = self._plans.get(sim.plan_id or "")
         return rows
@@ -86,15 +88,14 @@ class Checker:
         found: dict[int, str] = {}
         if not self.kind.exclusive:
             return found
-        rows = Operation.objects.filter(sim_id__in=keys, state__in=Operation.OPEN_STATES, exclusive=True)
-        for sim_id, pk, kind in rows.values_list("sim_id", "pk", "kind"):
-            found[sim_id] = _("Operation %(id)s (%(kind)s) on this SIM has not ended yet.") % {
-                "id": pk,
-                "kind": KINDS[kind].label,
-            }
+        rows = Operation.objects.filter(among("sim_id", keys), state__in=Operation.OPEN_STATES, exclusive=True)
+        sentence = _("Operation %(id)s (%(kind)s) on this SIM has not ended yet.")
+        labels = {name: kind.label for name, kind in KINDS.items()}
+        for sim_id, pk, name in rows.values_list("sim_id", "pk", "kind"):
+            found[sim_id] = sentence % {"id": pk, "kind": labels[name]}
         if self.kind.is_purchase:
             unclear = Operation.objects.filter(
-                sim_id__in=keys, kind=Kind.ADD_PLAN, state=Operation.State.NEEDS_ATTENTION
+                among("sim_id", keys), kind=Kind.ADD_PLAN, state=Operation.State.NEEDS_ATTENTION
             )
             for sim_id, pk in unclear.values_list("sim_id", "pk"):
                 found.setdefault(sim_id, _("Operation %(id)s has to be settled first.") % {"id": pk})
@@ -106,7 +107,7 @@ class Checker:
             return set()
         return set(
             Operation.objects.filter(
-                sim_id__in=keys,
+                among("sim_id", keys),
                 kind=Kind.CHANGE_PLAN,
                 state=Operation.State.DONE,
                 effective_at__gt=timezone.now(),
@@ -119,11 +120,11 @@ class Checker:
             return Checked(sim, PERMISSION, sentence)
         answer = Checked(sim, params=dict(params))
         if self.inverse is not None:
-            answer.code, answer.sentence, answer.params = self.inverse.of(sim, is_scheduled=sim.pk in scheduled)
+            answer.code, answer.sentence, answer.params = self.inverse.of(sim, is_scheduled=sim.id in scheduled)
         if not answer.code:
-            answer.code, answer.sentence = self._refusal(sim, answer.params, sim.pk in scheduled)
-        if not answer.code and sim.pk in busy:
-            answer.code, answer.sentence = OPEN, busy[sim.pk]
+            answer.code, answer.sentence = self._refusal(sim, answer.params, sim.id in scheduled)
+        if not answer.code and sim.id in busy:
+            answer.code, answer.sentence = OPEN, busy[sim.id]
         if not answer.code and self.job.kind == Kind.SET_CUSTOM_FIELDS:
             answer.params = {name: text for name, text in answer.params.items() if getattr(sim, name) != text}
         if answer.params or not self.kind.form.params_fields:

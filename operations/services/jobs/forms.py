@@ -16,9 +16,11 @@ from operations.forms import (
     CUSTOM_FIELD_LABELS,
     MAX_CUSTOM_FIELD,
     MAX_TICKET,
+    LineField,
     PlanField,
     ReasonField,
-    refuse_control_characters,
+    SwitchField,
+    TakesEffect,
 )
 from operations.models import BatchJob, Operation
 from sims.models import RatePlan
@@ -74,41 +76,25 @@ class AddPlanJobForm(JobForm):
         return {**super().params(), "plan": self.cleaned_data["plan"].code}
 
 
-class ChangePlanJobForm(AddPlanJobForm):
+class ChangePlanJobForm(TakesEffect, AddPlanJobForm):
     """Which basic plan, and from when."""
 
     plan_kind = RatePlan.Kind.BASIC
     params_fields = ("plan", "effective")
     plan = PlanField(label=gettext_lazy("New rate plan"))
-    effective = forms.ChoiceField(
-        label=gettext_lazy("Takes effect"),
-        choices=[("NOW", gettext_lazy("Now")), ("NEXT_CYCLE", gettext_lazy("With the next billing cycle"))],
-        widget=forms.RadioSelect,
-        initial="NOW",
-        required=False,
-    )
-
-    def clean_effective(self) -> str:
-        """Now, unless told otherwise."""
-        return self.cleaned_data["effective"] or "NOW"
 
 
 class SetApnJobForm(JobForm):
     """Which APN, by its name, and on or off. A SIM without that APN is refused in the plan."""
 
     params_fields = ("apn", "apn_status")
-    apn = forms.CharField(
+    apn = LineField(
         label=gettext_lazy("APN"),
         max_length=100,
-        validators=[refuse_control_characters],
         help_text=gettext_lazy("Its name. SIMs that have no such APN are refused in the plan."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
     )
-    apn_status = forms.ChoiceField(
-        label=gettext_lazy("Switch it"),
-        choices=[("ENABLED", gettext_lazy("On")), ("DISABLED", gettext_lazy("Off"))],
-        widget=forms.RadioSelect,
-    )
+    apn_status = SwitchField()
 
 
 class SetCustomFieldsJobForm(JobForm):
@@ -124,13 +110,7 @@ class SetCustomFieldsJobForm(JobForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in CUSTOM_FIELDS:
-            self.fields[name] = forms.CharField(
-                label=CUSTOM_FIELD_LABELS[name],
-                max_length=MAX_CUSTOM_FIELD,
-                required=False,
-                validators=[refuse_control_characters],
-                widget=forms.TextInput(attrs={"autocomplete": "off"}),
-            )
+            self.fields[name] = LineField(label=CUSTOM_FIELD_LABELS[name], max_length=MAX_CUSTOM_FIELD, required=False)
         self.order_fields(["identifiers", "file", *CUSTOM_FIELDS, "clear"])
 
     def clean(self) -> dict[str, Any]:
@@ -173,12 +153,7 @@ class ConfirmForm(forms.Form):
     """What a plan's confirming asks: why, for which ticket, when; for a retire how many."""
 
     reason = ReasonField()
-    ticket = forms.CharField(
-        label=gettext_lazy("Ticket"),
-        max_length=MAX_TICKET,
-        validators=[refuse_control_characters],
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
+    ticket = LineField(label=gettext_lazy("Ticket"), max_length=MAX_TICKET)
     scheduled_for = forms.DateTimeField(
         label=gettext_lazy("Start at"),
         required=False,

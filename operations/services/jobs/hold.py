@@ -5,14 +5,16 @@ Holding a SIM is having its one open operation, so a job and a click, or two job
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core import audit
+from core.bulk import among, bare, insert
 from operations.kinds import KINDS
 from operations.models import BatchJob, BatchLine, Operation
 from operations.services.jobs.counts import recount
@@ -21,6 +23,8 @@ from operations.services.jobs.writing import take_verdict
 
 HELD_AT_ONCE = 500
 """Lines of one transaction."""
+
+_COLUMNS = ("id", "number", "sim_id", "eligible", "params")
 
 State = BatchJob.State
 
@@ -40,7 +44,8 @@ def hold_sims(job_id: int, *, most: int | None = None) -> bool:
         with transaction.atomic():
             if not _may_hold(job):
                 return job.held_at is not None
-            lines = list(_waiting(job).filter(number__gt=last).order_by("number")[:room])
+            rows = _waiting(job).filter(number__gt=last).order_by("number").values_list(*_COLUMNS)
+            lines = list(bare(BatchLine, _COLUMNS, rows[:room]))
             if not lines:
                 _all_held(job)
                 break
@@ -116,13 +121,13 @@ def _hold(job: BatchJob, lines: Sequence[BatchLine], checker: Checker) -> None:
     sound = [line for line in lines if not checked[line.pk].code]
     # In order of the SIMs: two jobs that take the same ones wait for each other and never both at once.
     sound.sort(key=lambda line: line.sim_id or 0)
-    Operation.objects.bulk_create([_operation(job, checked[line.pk]) for line in sound], ignore_conflicts=True)
-    sims = [line.sim_id or 0 for line in sound]
-    made = dict(Operation.objects.filter(job=job, sim_id__in=sims).values_list("sim_id", "pk"))
+    _store(job, [checked[line.pk] for line in sound])
+    sims = [line.sim_id for line in sound]
+    made = dict(Operation.objects.filter(among("sim_id", sims), job=job).values_list("sim_id", "pk"))
     checker.kind.requested(_made(made, [checked[line.pk] for line in sound], job))
     held = [line for line in sound if line.sim_id in made]
     operation = Operation.objects.filter(job=job, sim_id=OuterRef("sim_id")).values("pk")[:1]
-    BatchLine.objects.filter(pk__in=[line.pk for line in held]).update(operation_id=Subquery(operation))
+    BatchLine.objects.filter(among("id", [line.pk for line in held])).update(operation_id=Subquery(operation))
     for line in lines:
         verdict = checked[line.pk]
         if not verdict.code and line.sim_id not in made:
@@ -141,32 +146,41 @@ def _hold(job: BatchJob, lines: Sequence[BatchLine], checker: Checker) -> None:
     )
 
 
-def _made(keys: dict[int, int], verdicts: Sequence[Checked], job: BatchJob) -> list[Operation]:
-    """The operations that were stored, with their SIMs as the check read them."""
-    stored = []
-    for verdict in verdicts:
-        if verdict.sim is not None and verdict.sim.pk in keys:
-            operation = _operation(job, verdict)
-            operation.pk = keys[verdict.sim.pk]
-            stored.append(operation)
-    return stored
+def _store(job: BatchJob, verdicts: Sequence[Checked]) -> None:
+    """An operation for each; where another one of the SIM was faster, none."""
+    before = KINDS[job.kind].before
+    common = _common(job)
+    columns = ("sim_id", "params", "before")
+    rows = [(one.sim.id, one.params, before(one.sim)) for one in verdicts if one.sim is not None]
+    try:
+        with transaction.atomic():
+            insert(Operation, common, columns, rows)
+    except IntegrityError:
+        # Seldom: somebody took one of them between the check and now.
+        operations = (Operation(**common, **dict(zip(columns, row, strict=True))) for row in rows)
+        Operation.objects.bulk_create(operations, ignore_conflicts=True)
 
 
-def _operation(job: BatchJob, checked: Checked) -> Operation:
-    assert checked.sim is not None  # what has no SIM is refused
-    return Operation(
-        sim=checked.sim,
-        kind=job.kind,
-        params=checked.params,
-        exclusive=KINDS[job.kind].exclusive,
-        actor=job.actor,
-        reason=job.reason,
-        ticket=job.ticket,
-        request_id=job.request_id,
-        before=KINDS[job.kind].before(checked.sim),
-        job=job,
-        next_attempt_at=None,
-    )
+def _made(keys: dict[int, int], verdicts: Sequence[Checked], job: BatchJob) -> Iterator[Operation]:
+    """The operations that were stored, with their SIMs as the check read them; made only for who looks at them."""
+    common = _common(job)
+    for one in verdicts:
+        if one.sim is not None and one.sim.pk in keys:
+            yield Operation(pk=keys[one.sim.pk], sim=one.sim, params=one.params, **common)
+
+
+def _common(job: BatchJob) -> dict[str, Any]:
+    """What all operations of the job have in common."""
+    return {
+        "kind": job.kind,
+        "exclusive": KINDS[job.kind].exclusive,
+        "actor_id": job.actor_id,
+        "reason": job.reason,
+        "ticket": job.ticket,
+        "request_id": job.request_id,
+        "job_id": job.pk,
+        "next_attempt_at": None,
+    }
 
 
 def _acted(job: BatchJob, checked: Checked, pk: int) -> audit.Acted:

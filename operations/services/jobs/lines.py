@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
-from django.db import connection
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
-from operations.models import BatchLine
+from core.bulk import insert
+from operations.models import BatchJob, BatchLine
 
 _COLUMNS = (
     "job_id",
@@ -26,7 +29,12 @@ _COLUMNS = (
     "from_value",
     "to_value",
 )
-_JSON = {"candidates", "params"}
+_JSON: tuple[tuple[int, str, type], ...] = (
+    (_COLUMNS.index("candidates"), "[]", list),
+    (_COLUMNS.index("params"), "{}", dict),
+)
+"""Places of the JSON columns, and what most of them are."""
+_values = attrgetter(*_COLUMNS)
 
 
 @dataclass(slots=True)
@@ -48,17 +56,22 @@ class Draft:
     to_value: str = ""
 
 
-def store_lines(lines: Sequence[BatchLine] | Sequence[Draft]) -> None:
-    """Insert the lines in the caller's transaction; they get no keys. PostgreSQL takes them in one stream (COPY)."""
-    if connection.vendor != "postgresql":
-        BatchLine.objects.bulk_create(BatchLine(**{name: getattr(line, name) for name in _COLUMNS}) for line in lines)
-        return
-    table = connection.ops.quote_name(BatchLine._meta.db_table)
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(_COLUMNS)}) FROM STDIN") as copy:
-        for line in lines:
-            copy.write_row([_value(line, name) for name in _COLUMNS])
+def read_lines(job: BatchJob, *, after: int, most: int) -> list[Draft]:
+    """At most ``most`` lines of a job behind the line ``after``, in order."""
+    rows = BatchLine.objects.filter(job=job, number__gt=after).order_by("number")
+    # JSON as text: hardly any of it holds anything.
+    texts = rows.annotate(
+        candidates_text=Cast("candidates", TextField()), params_text=Cast("params", TextField())
+    ).values_list(*(f"{name}_text" if name in ("candidates", "params") else name for name in _COLUMNS))
+    found = []
+    for row in texts[:most]:
+        values = list(row)
+        for place, empty, kind in _JSON:
+            values[place] = kind() if values[place] == empty else json.loads(values[place])
+        found.append(Draft(*values))
+    return found
 
 
-def _value(line: BatchLine | Draft, name: str) -> object:
-    value = getattr(line, name)
-    return json.dumps(value) if name in _JSON else value
+def store_lines(lines: Sequence[Draft]) -> None:
+    """Insert the lines in the caller's transaction."""
+    insert(BatchLine, {}, _COLUMNS, map(_values, lines))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
@@ -31,6 +33,8 @@ from operations.services.jobs.writing import Writer, add_sim, recheck_lines
 from sims.models import Sim
 from staff.models import User
 from staff.scopes import scoped
+
+log = structlog.get_logger(__name__)
 
 PLAN_AT_ONCE = 5_000
 """Lines up to which a plan is made in the request; larger ones are made by the task ``plan_job``."""
@@ -138,6 +142,8 @@ def make_plan(job_id: int) -> bool:
         return True
     try:
         _make(job)
+    except _ClaimLost:
+        log.info("plan.claim_lost", job=job_id)
     except (Unusable, reader.IdentifiersRefused) as error:
         _give_up(job, str(error))
     return True
@@ -230,23 +236,29 @@ def _unusable(form: JobForm, error: Exception, source: str) -> Invalid:
     return Invalid(form)
 
 
+_LINE_FIELDS = [field.name for field in fields(reader.Line)]
+_LINE_VALUES = attrgetter(*_LINE_FIELDS)
 _STORED = (Source.TEXT, Source.FILE, Source.TICKED)
 
 
 def _as_json(choice: list[Any]) -> list[Any]:
-    return [list(astuple(one)) if isinstance(one, reader.Line) else one for one in choice]
+    return [_LINE_VALUES(one) if isinstance(one, reader.Line) else one for one in choice]
 
 
 def _from_json(job: BatchJob, stored: list[Any]) -> list[Any]:
     if job.source == Source.TICKED:
         return stored
-    names = [field.name for field in fields(reader.Line)]
-    lines = [dict(zip(names, values, strict=True)) for values in stored]
-    return [reader.Line(**{**line, "repairs": tuple(line["repairs"])}) for line in lines]
+    lines = [dict(zip(_LINE_FIELDS, values, strict=True)) for values in stored]
+    for line in lines:
+        line["repairs"] = tuple(line["repairs"])
+    return [reader.Line(**line) for line in lines]
 
 
-def _parts(job: BatchJob, choice: list[Any] | None) -> Iterator[list[Chosen]]:
-    """The lines in parts. ``choice`` is what was read, or ``None`` where the job itself says what it takes."""
+def _parts(job: BatchJob, choice: list[Any] | None, alive: Callable[[], None] | None = None) -> Iterator[list[Chosen]]:
+    """The lines in parts. ``choice`` is what was read, or ``None`` where the job itself says what it takes.
+
+    ``alive`` is called now and then before the first part.
+    """
     if job.source == Source.FILTER:
         found = choice if choice is not None else choose.matching(QueryDict(job.selection), job.actor)
         return choose.of_matching(found)
@@ -255,7 +267,7 @@ def _parts(job: BatchJob, choice: list[Any] | None) -> Iterator[list[Chosen]]:
     if job.source in (Source.RETRY, Source.UNDO):
         assert job.parent is not None  # such a job is made of another
         return choose.of_failed(job.parent) if job.source == Source.RETRY else choose.of_done(job.parent)
-    return choose.of_lines(choice or [], job.actor)
+    return choose.of_lines(choice or [], job.actor, alive)
 
 
 def _claim(job_id: int) -> BatchJob | None:
@@ -278,21 +290,29 @@ def _keep(job: BatchJob) -> bool:
     return True
 
 
+class _ClaimLost(Exception):
+    """Somebody else makes the plan now, or it is not wanted any more."""
+
+
 def _make(job: BatchJob) -> None:
     stored = BatchInput.objects.filter(job=job).first()
     choice = _from_json(job, stored.lines) if stored is not None else None
     # What an earlier try left, which died in the middle.
     BatchLine.objects.filter(job=job).delete()
     writer = Writer(job)
-    for part in _parts(job, choice):
+
+    def alive() -> None:
+        if not _keep(job):
+            raise _ClaimLost
+
+    for part in _parts(job, choice, alive):
         with transaction.atomic():
-            if not _keep(job):
-                return
+            alive()
             writer.write(part)
     with transaction.atomic():
-        if _keep(job):
-            writer.finish()
-            BatchInput.objects.filter(job=job).delete()
+        alive()
+        writer.finish()
+        BatchInput.objects.filter(job=job).delete()
 
 
 def _give_up(job: BatchJob, sentence: str) -> None:

@@ -14,7 +14,7 @@ from operations.models import BatchChunk
 from operations.services.jobs import submit
 from operations.services.jobs.chunks import AT_CARRIER, keep, move_chunk, operations_of
 from operations.services.jobs.readback_many import ClaimLost
-from operations.services.jobs.settle import ALL_SUCCEEDED, End, Items, settle
+from operations.services.jobs.settle import ALL_SUCCEEDED, End, Items, give_up, settle
 from operations.services.transitions import State
 from operations.wording import explain
 from sims.services.carrier import get_client
@@ -35,25 +35,39 @@ def poll(chunk: BatchChunk) -> None:
     if chunk.operations.filter(state=State.SENDING).exists():
         submit.note_accepted(chunk)
     try:
-        job = get_client(Lane.BULK).get_batch_job(chunk.carrier_job_id)
-        end = _end(chunk, job)
-        if end is None:
-            wait = POLL_DELAYS[min(chunk.polls, len(POLL_DELAYS) - 1)]
-            later = timezone.now() + timedelta(seconds=wait)
-            move_chunk(chunk, chunk.state, next_step_at=later, polls=chunk.polls + 1, finished_at=None, message="")
-            return
-        items = _items(chunk, job)
-    except errors.SmartHubError as error:
-        if isinstance(error, errors.Rejected) and "missing" in error.codes:
-            end, items = End.GONE, {}
-        elif _is_overdue(chunk):
-            end, items = End.OVERDUE, {}
-        else:
-            _unread(chunk, error)
-            return
+        told = _ask(chunk)
     except ClaimLost:
         return
-    _settle(chunk, end, items)
+    except errors.SmartHubError as error:
+        told = _unanswered(chunk, error)
+    except Exception:
+        # A fault of ours must not leave the chunk to a claim that runs out, again and again and without a word.
+        log.exception("chunk.poll_failed", chunk=chunk.pk)
+        told = _unanswered(chunk, errors.Transient("internal_error"))
+    if told is not None:
+        _settle(chunk, *told)
+
+
+def _ask(chunk: BatchChunk) -> tuple[End, Items] | None:
+    """How the job ended and what it says of each SIM; ``None`` while it goes on, with the next look noted."""
+    job = get_client(Lane.BULK).get_batch_job(chunk.carrier_job_id)
+    end = _end(chunk, job)
+    if end is not None:
+        return end, _items(chunk, job)
+    wait = POLL_DELAYS[min(chunk.polls, len(POLL_DELAYS) - 1)]
+    later = timezone.now() + timedelta(seconds=wait)
+    move_chunk(chunk, chunk.state, next_step_at=later, polls=chunk.polls + 1, finished_at=None, message="")
+    return None
+
+
+def _unanswered(chunk: BatchChunk, error: errors.SmartHubError) -> tuple[End, Items] | None:
+    """What it means that the job can't be read; ``None`` when only that it is to be asked again."""
+    if isinstance(error, errors.Rejected) and "missing" in error.codes:
+        return End.GONE, {}
+    if _is_overdue(chunk):
+        return End.OVERDUE, {}
+    _unread(chunk, error)
+    return None
 
 
 def find_out(chunk: BatchChunk) -> None:
@@ -67,11 +81,27 @@ def _settle(chunk: BatchChunk, end: End, items: Items) -> None:
     except ClaimLost:
         log.info("chunk.claim_lost", chunk=chunk.pk)
     except errors.SmartHubError as error:
+        _not_settled(chunk, items, error)
+    except Exception:
+        log.exception("chunk.settle_failed", chunk=chunk.pk)
+        _not_settled(chunk, items, errors.Transient("internal_error"))
+
+
+def _not_settled(chunk: BatchChunk, items: Items, error: errors.SmartHubError) -> None:
+    """The SIMs could not be read: again later, but not longer than a job may take to end."""
+    now = timezone.now()
+    since = max(chunk.submitted_at or now, chunk.finished_at or chunk.submitted_at or now)
+    if now - since <= timedelta(seconds=settings.CONFIG["BATCH_POLL_DEADLINE"]):
         _unread(chunk, error)
+        return
+    try:
+        give_up(chunk, items, explain(error))
+    except ClaimLost:
+        log.info("chunk.claim_lost", chunk=chunk.pk)
 
 
 def _unread(chunk: BatchChunk, error: errors.SmartHubError) -> None:
-    """A reading failed, which says nothing of the SIMs: again later, however long the carrier is away."""
+    """A reading failed, which says nothing of the SIMs: again later."""
     now = timezone.now()
     age = (now - (chunk.submitted_at or now)).total_seconds()
     seconds = max(min(UNREAD_DELAY_MOST, max(1.0, age / 4)), min(error.retry_after or 0.0, 300.0))

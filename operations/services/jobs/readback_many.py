@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 from django.utils import timezone
 
 from operations.kinds import KINDS, ChangeState
@@ -17,9 +18,16 @@ from sims.services.carrier import get_client
 from sims.services.mirror import Source
 from sims.services.refresh import read_sims
 from sims.services.timeline import record_log_entries
-from smarthub import Lane, contract
+from smarthub import Lane, contract, errors
 from smarthub.client import MAX_GICCIDS_IN_QUERY
 from smarthub.contract import ChangeStatus, ChangeType
+
+log = structlog.get_logger(__name__)
+
+MOST_FAILURES = 20
+"""Readings that may fail when only what can be read is asked for."""
+MOST_WITHOUT_ONE = 8
+"""Of these, before one succeeds: halving down to the first SIM of a hundred takes seven."""
 
 ONE_BY_ONE = 10
 """Up to so many SIMs in doubt each one's own change log is asked for; more are looked up in their account's."""
@@ -44,21 +52,58 @@ def look(operations: Sequence[Operation], *, thorough: bool, go_on: Callable[[],
     ``thorough`` asks the change log about those that do not show it: somebody may have changed them again since.
     ``go_on`` is asked before each call; :class:`ClaimLost` when it says no. Errors of ``smarthub.errors`` propagate.
     """
-    client = get_client(Lane.BULK)
     seen: dict[int, Seen] = {}
-    for start in range(0, len(operations), MAX_GICCIDS_IN_QUERY):
-        part = operations[start : start + MAX_GICCIDS_IN_QUERY]
-        _check(go_on)
-        found = read_sims((op.sim.giccid for op in part), lane=Lane.BULK, source=Source.READ_BACK)
-        for operation in part:
-            snapshot = found.get(operation.sim.giccid)
-            if snapshot is None:
-                seen[operation.pk] = Seen(Verdict.NO, absent=True)
-                continue
-            verdict = KINDS[operation.kind].reached(Reading(client, snapshot, thorough=False), operation)
-            seen[operation.pk] = Seen(verdict, _time_of_change(operation, snapshot))
+    for part in _parts(operations):
+        seen.update(_read(part, go_on))
     if thorough:
         seen.update(_logged([op for op in operations if seen[op.pk].verdict != Verdict.YES], go_on))
+    return seen
+
+
+def look_at_what_can_be_read(operations: Sequence[Operation], *, go_on: Callable[[], bool]) -> dict[int, Seen]:
+    """As :func:`look`, thoroughly, but what can't be read is left out of the answer instead of an error.
+
+    A part that can't be read is read in halves, so one SIM that spoils the answer costs the others nothing;
+    after :data:`MOST_FAILURES` the rest is given up, sooner when nothing at all can be read.
+    """
+    seen: dict[int, Seen] = {}
+    todo = _parts(operations)[::-1]
+    failures = 0
+    while todo and failures < (MOST_FAILURES if seen else MOST_WITHOUT_ONE):
+        part = todo.pop()
+        try:
+            seen.update(_read(part, go_on))
+        except ClaimLost:
+            raise
+        except Exception:
+            log.exception("readback.unread", sims=len(part))
+            failures += 1
+            half = len(part) // 2
+            todo += [part[half:], part[:half]] if half else []
+    try:
+        seen.update(_logged([op for op in operations if op.pk in seen and seen[op.pk].verdict != Verdict.YES], go_on))
+    except errors.SmartHubError:
+        log.info("readback.log_unread")
+    return seen
+
+
+def _parts(operations: Sequence[Operation]) -> list[Sequence[Operation]]:
+    return [operations[n : n + MAX_GICCIDS_IN_QUERY] for n in range(0, len(operations), MAX_GICCIDS_IN_QUERY)]
+
+
+def _read(part: Sequence[Operation], go_on: Callable[[], bool]) -> dict[int, Seen]:
+    """What the list shows of at most 100 SIMs."""
+    _check(go_on)
+    client = get_client(Lane.BULK)
+    found = read_sims((op.sim.giccid for op in part), lane=Lane.BULK, source=Source.READ_BACK)
+    seen: dict[int, Seen] = {}
+    for operation in part:
+        snapshot = found.get(operation.sim.giccid)
+        if snapshot is None:
+            seen[operation.pk] = Seen(Verdict.NO, absent=True)
+            continue
+        verdict = KINDS[operation.kind].reached(Reading(client, snapshot, thorough=False), operation)
+        seen[operation.pk] = Seen(verdict, _time_of_change(operation, snapshot))
     return seen
 
 

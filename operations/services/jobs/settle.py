@@ -18,7 +18,7 @@ from operations.models import BatchChunk, Operation
 from operations.readings import Verdict
 from operations.services.jobs.chunks import AT_CARRIER, ChunkState, keep, move_chunk, operations_of
 from operations.services.jobs.finish import Conclusion, conclude_many
-from operations.services.jobs.readback_many import ClaimLost, Seen, look
+from operations.services.jobs.readback_many import ClaimLost, Seen, look, look_at_what_can_be_read
 from operations.services.jobs.submit import cancel_queued
 from operations.services.scheduled import CHECK_AFTER
 from operations.services.transitions import Outcome, State, read_back_delay
@@ -86,6 +86,20 @@ def settle(chunk: BatchChunk, end: End, items: Items) -> None:
     if left and decide and (end == End.OVERDUE or end == End.COMPLETED or not progress):
         left = _decide(chunk, end, items, left, seen, quiet=quiet, last_try=last_try)
     _go_on(chunk, left, tries)
+
+
+def give_up(chunk: BatchChunk, items: Items, why: str) -> None:
+    """The SIMs could not be read for too long: conclude what can be told, the rest goes to a person. ``ClaimLost``."""
+    operations = list(operations_of(chunk, AT_CARRIER))
+    seen = look_at_what_can_be_read(operations, go_on=lambda: keep(chunk))
+    message = _("Whether the change arrived could not be read for a long time. %(why)s") % {"why": why}
+    ended: list[Conclusion] = []
+    for operation in operations:
+        found = seen.get(operation.pk) or Seen(Verdict.UNCLEAR)
+        told = _told(chunk, operation, items.get(operation.sim.giccid), found)
+        ended.append(told or Conclusion(operation, State.NEEDS_ATTENTION, message, code="not_read"))
+    conclude_many(ended, of=AT_CARRIER)
+    _go_on(chunk, [], 0)
 
 
 def _note_end(chunk: BatchChunk, now: datetime) -> bool:

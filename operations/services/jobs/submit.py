@@ -8,22 +8,22 @@ from typing import Any
 import structlog
 from django.db import transaction
 from django.db.models import F, Min, Value
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from operations.kinds import KINDS
 from operations.models import BatchChunk, BatchJob, Operation, OperationAttempt
 from operations.services.jobs.chunks import (
-    AT_CARRIER,
     BATCH_KINDS,
     ChunkState,
-    add_chunk,
     lock_job,
     move_chunk,
     operations_of,
 )
 from operations.services.jobs.finish import Conclusion, conclude_many
+from operations.services.jobs.readback_many import ClaimLost
+from operations.services.jobs.refused import end_attempts, refuse, unsent
 from operations.services.transitions import State, lease
 from operations.wording import explain, no_clear_answer
 from sims.services.carrier import get_client
@@ -98,7 +98,7 @@ def note_accepted(chunk: BatchChunk) -> None:
         Operation.objects.filter(pk__in=pks, state__in=(State.SENDING, State.UNKNOWN)).update(
             state=State.ACCEPTED, accepted_at=now, lease_until=None, readbacks=0, carrier_code="", message=message
         )
-        _end_attempts(pks, outcome=State.ACCEPTED, status=200)
+        end_attempts(pks, outcome=State.ACCEPTED, status=200)
 
 
 def in_doubt(chunk: BatchChunk, code: str, message: str, *, wait: timedelta) -> bool:
@@ -111,7 +111,7 @@ def in_doubt(chunk: BatchChunk, code: str, message: str, *, wait: timedelta) -> 
         Operation.objects.filter(pk__in=pks, state=State.SENDING).update(
             state=State.UNKNOWN, lease_until=None, readbacks=0, carrier_code=code[:80], message=message
         )
-        _end_attempts(pks, outcome=State.UNKNOWN, code=code, detail=message)
+        end_attempts(pks, outcome=State.UNKNOWN, code=code, detail=message)
     return True
 
 
@@ -192,10 +192,7 @@ def _answered(chunk: BatchChunk, error: errors.SmartHubError) -> None:
     """The carrier said no, later, or nothing clear."""
     message = explain(error)
     if isinstance(error, errors.Rejected):
-        if _is_too_large(error) and chunk.operations.filter(state=State.SENDING).count() > 1:
-            _split(chunk, message)
-        else:
-            _refused(chunk, error, message)
+        _refused(chunk, error, message)
     elif isinstance(error, errors.Transient):
         _later(chunk, error, message)
     else:
@@ -203,15 +200,14 @@ def _answered(chunk: BatchChunk, error: errors.SmartHubError) -> None:
     log.info("chunk.answered", chunk=chunk.pk, state=chunk.state, code=error.code)
 
 
-def _is_too_large(error: errors.Rejected) -> bool:
-    return any(item.field == "giccids" and item.code == "invalid" for item in error.field_errors)
-
-
 def _refused(chunk: BatchChunk, error: errors.Rejected, message: str) -> None:
-    """No SIM of it is changed. The operations end first: dying before the chunk is done costs a look at no SIM."""
-    sent = operations_of(chunk, AT_CARRIER)
-    conclude_many([Conclusion(op, State.FAILED, message, code=error.code) for op in sent], of=AT_CARRIER)
-    move_chunk(chunk, ChunkState.DONE, finished_at=timezone.now(), message=message)
+    try:
+        refuse(chunk, error, message)
+    except errors.SmartHubError as unread:
+        # Whether the submit before this one landed can't be read now: the SIMs are looked at until it can.
+        in_doubt(chunk, unread.code, explain(unread), wait=FIRST_LOOK)
+    except ClaimLost:
+        log.info("chunk.claim_lost", chunk=chunk.pk)
 
 
 def _later(chunk: BatchChunk, error: errors.Transient, message: str) -> None:
@@ -223,38 +219,4 @@ def _later(chunk: BatchChunk, error: errors.Transient, message: str) -> None:
     with transaction.atomic():
         back = move_chunk(chunk, ChunkState.WAITING, next_step_at=now + wait, submits=F("submits") - 1, message=message)
         if back:
-            _unsent(chunk, error, message)
-
-
-def _split(chunk: BatchChunk, message: str) -> None:
-    """The carrier takes fewer at once than we thought: two chunks of half the size."""
-    now = timezone.now()
-    with transaction.atomic():
-        job = lock_job(chunk.job_id)
-        pks = list(operations_of(chunk, [State.SENDING]).values_list("pk", flat=True))
-        first, second = pks[: len(pks) // 2], pks[len(pks) // 2 :]
-        back = move_chunk(
-            chunk, ChunkState.WAITING, next_step_at=now, submits=F("submits") - 1, size=len(first), message=message
-        )
-        if not back:
-            return
-        _unsent(chunk, errors.Rejected("invalid"), message)
-        Operation.objects.filter(pk__in=second, chunk=chunk).update(chunk=add_chunk(job, len(second)))
-
-
-def _unsent(chunk: BatchChunk, error: errors.SmartHubError, message: str) -> None:
-    pks = list(chunk.operations.filter(state=State.SENDING).values_list("pk", flat=True))
-    Operation.objects.filter(pk__in=pks, state=State.SENDING).update(
-        state=State.QUEUED,
-        lease_until=None,
-        sends=Greatest(F("sends") - 1, Value(0)),
-        carrier_code=error.code[:80],
-        message=message,
-    )
-    _end_attempts(pks, outcome=State.QUEUED, status=error.status, code=error.code, detail=message)
-
-
-def _end_attempts(pks: list[int], *, outcome: str, status: int | None = None, code: str = "", detail: str = "") -> None:
-    OperationAttempt.objects.filter(operation__in=pks, finished_at__isnull=True).update(
-        finished_at=timezone.now(), outcome=outcome, status=status, code=code[:80], detail=detail
-    )
+            unsent(chunk, error, message)

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from core.bulk import among
 from operations.models import BatchAccount, BatchJob, BatchLine
 from operations.services.jobs.choose import Chosen
 from operations.services.jobs.eligibility import Checked, Checker
-from operations.services.jobs.lines import Draft, store_lines
+from operations.services.jobs.lines import Draft, read_lines, store_lines
 from sims.models import Sim
 
 PART = 2_000
 
-_VERDICT = ("eligible", "refusal_code", "refusal", "params", "from_value", "to_value")
+_verdict = attrgetter("eligible", "refusal_code", "refusal", "params", "from_value", "to_value")
 
 
 class _Totals:
@@ -135,7 +137,7 @@ def recheck_lines(job: BatchJob, *, keep: Callable[[BatchJob], bool] | None = No
     changes = {"eligible": 0, "refused": 0, "changed": 0}
     totals.lines = job.lines
     last = 0
-    while part := list(BatchLine.objects.filter(job=job, number__gt=last).order_by("number")[:PART]):
+    while part := read_lines(job, after=last, most=PART):
         last = part[-1].number
         with transaction.atomic():
             if keep is not None and not keep(job):
@@ -146,7 +148,7 @@ def recheck_lines(job: BatchJob, *, keep: Callable[[BatchJob], bool] | None = No
 
 
 def _recheck_part(
-    job: BatchJob, part: Sequence[BatchLine], checker: Checker, totals: _Totals, changes: dict[str, int]
+    job: BatchJob, part: Sequence[Draft], checker: Checker, totals: _Totals, changes: dict[str, int]
 ) -> None:
     lines = [line for line in part if line.sim_id is not None]
     totals.accounts |= _accounts_of_candidates([line.candidates for line in part])
@@ -155,21 +157,19 @@ def _recheck_part(
     wanted = [(line.sim_id or 0, line.params if own else {}) for line in lines]
     for line, checked in zip(lines, checker.check(wanted), strict=True):
         totals.add(checked)
-        was = {name: getattr(line, name) for name in _VERDICT}
+        was, was_eligible = _verdict(line), line.eligible
         take_verdict(line, checked, job)
-        now = {name: getattr(line, name) for name in _VERDICT}
+        if was == _verdict(line):
+            continue
         # Who else holds the SIM may be another operation by now: that is not news.
-        if was["eligible"] != now["eligible"]:
+        if was_eligible != line.eligible:
             changes["eligible" if line.eligible else "refused"] += 1
-        elif line.eligible and was != now:
+        elif line.eligible:
             changes["changed"] += 1
-        if was != now:
-            other.append(line)
+        other.append(line)
     if other:
         # Written anew rather than changed: one stream for however many these are.
-        BatchLine.objects.filter(pk__in=[line.pk for line in other]).delete()
-        for line in other:
-            line.pk = None
+        BatchLine.objects.filter(among("number", [line.number for line in other]), job=job).delete()
         store_lines(other)
 
 
@@ -178,4 +178,4 @@ def _accounts_of_candidates(candidates: Sequence[Sequence[str]]) -> set[str]:
     giccids = {giccid for some in candidates for giccid in some}
     if not giccids:
         return set()
-    return set(Sim.objects.filter(giccid__in=giccids).values_list("account_id", flat=True).distinct())
+    return set(Sim.objects.filter(among("giccid", giccids)).values_list("account_id", flat=True).distinct())
