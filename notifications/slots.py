@@ -10,8 +10,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from core import navigation
 from core.listing import Listing
-from core.templatetags.portal import icon
 from notifications import kinds
 from notifications.selectors import centre
 from sims.models import Sim
@@ -27,13 +27,12 @@ def navigation_entry(request: HttpRequest) -> SafeString:
     match = request.resolver_match
     parts = ("centre", "line", "act", "rule", "forward", "deliver")
     current = match is not None and match.app_name == "notifications" and (match.url_name or "").startswith(parts)
-    return format_html(
-        '<li><a class="nav-link" href="{}"{}>{}<span>{}</span>{}</a></li>',
-        reverse("notifications:centre"),
-        SafeString(' aria-current="page"') if current else "",
-        icon("bell"),
-        _("Notifications"),
-        _count(request),
+    return navigation.entry(
+        url=reverse("notifications:centre"),
+        icon_name="bell",
+        label=_("Notifications"),
+        count=_count(request),
+        current=current,
     )
 
 
@@ -48,16 +47,8 @@ def badge(request: HttpRequest) -> SafeString:
 
 def _count(request: HttpRequest, *, out_of_band: bool = False) -> SafeString:
     number = _number(request)
-    attributes = SafeString(' hx-swap-oob="true"' if out_of_band else "")
-    if not number:
-        return format_html('<span id="badge-notifications" data-unread-notifications="0" hidden{}></span>', attributes)
-    return format_html(
-        '<span id="badge-notifications" class="nav-count" data-unread-notifications="{}"{}>'
-        '<span aria-hidden="true">{}</span><span class="visually-hidden">{}</span></span>',
-        _text(number),
-        attributes,
-        _text(number),
-        _label(number),
+    return navigation.count_badge(
+        "notifications", number, text=_text(number), label=_label(number), out_of_band=out_of_band
     )
 
 

@@ -19,5 +19,6 @@ class OperationsConfig(AppConfig):
         fill("sims.detail.version", slots.version)
         fill("lists.selection", slots.selection)
         fill("navigation.after_operations", slots.approvals_entry)
+        fill("live.badges", slots.approvals_badge)
         register(EXPORTER)
         tell("job", selectors_jobs.visible_jobs)

@@ -7,21 +7,17 @@ from typing import Any
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from core import navigation
 from core.listing import Listing
-from core.templatetags.portal import icon
 from operations import selectors_jobs
 from operations.kinds import KINDS
 from operations.services.jobs import rules
 from operations.views.pages import sim_operations
 from sims.models import Sim
-
-BADGE_EVERY = 10
-"""Seconds between two looks of an open page at the number of wishes that wait."""
 
 
 def actions(request: HttpRequest, *, sim: Sim) -> SafeString:
@@ -66,23 +62,27 @@ def approvals_entry(request: HttpRequest) -> SafeString:
     if not request.user.has_perm("operations.approve_operation"):
         return SafeString("")
     match = request.resolver_match
-    return format_html(
-        '<li><a class="nav-link" href="{}"{}>{}<span>{}</span>{}</a></li>',
-        reverse("operations:approvals"),
-        SafeString(' aria-current="page"') if match and match.view_name == "operations:approvals" else "",
-        icon("user-check"),
-        _("Approvals"),
-        approvals_badge(selectors_jobs.approval_count(request.user)),
+    return navigation.entry(
+        url=reverse("operations:approvals"),
+        icon_name="user-check",
+        label=_("Approvals"),
+        count=_approvals_count(request),
+        current=bool(match and match.view_name == "operations:approvals"),
     )
 
 
-def approvals_badge(number: int) -> SafeString:
-    """The number in the navigation, which asks every now and then whether it still is so; hidden when none waits."""
-    url = f"{reverse('operations:approvals_badge')}?number={number}"
-    live = format_html('hx-get="{}" hx-trigger="every {}s" hx-swap="outerHTML" hx-target="this"', url, BADGE_EVERY)
-    if not number:
-        return format_html("<span {} hidden></span>", live)
+def approvals_badge(request: HttpRequest) -> SafeString:
+    """For pages that are open: the number as it is now. Two small counts."""
+    if not request.user.has_perm("operations.approve_operation"):
+        return SafeString("")
+    return _approvals_count(request, out_of_band=True)
+
+
+def _approvals_count(request: HttpRequest, *, out_of_band: bool = False) -> SafeString:
+    """Counted once a request: the navigation and the live part show the same."""
+    number: int | None = getattr(request, "_approvals_waiting", None)
+    if number is None:
+        number = selectors_jobs.approval_count(request.user)
+        request._approvals_waiting = number  # type: ignore[attr-defined]  # a cache for the length of the request
     label = ngettext("%(number)s waits", "%(number)s wait", number) % {"number": number}
-    return format_html(
-        '<span class="nav-count" data-approvals="{}" aria-label="{}" {}>{}</span>', number, label, live, number
-    )
+    return navigation.count_badge("approvals", number, text=str(number), label=label, out_of_band=out_of_band)

@@ -36,5 +36,4 @@ urlpatterns = [
     path("jobs/<int:pk>/undo/", jobs_actions.undo, name="job_undo"),
     path("jobs/<int:pk>/choose/", jobs_actions.choose, name="job_choose"),
     path("approvals/", jobs_approvals.approvals, name="approvals"),
-    path("approvals/badge/", jobs_approvals.badge, name="approvals_badge"),
 ]

@@ -9,7 +9,6 @@ from django.views.decorators.http import require_GET
 
 from operations import selectors_jobs
 from operations.kinds import KINDS
-from operations.slots import approvals_badge
 
 MOST = 100
 """Of each sort on the page; decided ones make room for the next."""
@@ -29,13 +28,3 @@ def approvals(request: HttpRequest) -> HttpResponse:
         "most": MOST,
     }
     return render(request, "operations/approvals.html", context)
-
-
-@require_GET
-@permission_required("operations.approve_operation", raise_exception=True)
-def badge(request: HttpRequest) -> HttpResponse:
-    """The number in the navigation: 204 when it still is the ``number`` of the address. Two small counts."""
-    number = selectors_jobs.approval_count(request.user)
-    if request.GET.get("number") == str(number):
-        return HttpResponse(status=204)
-    return HttpResponse(approvals_badge(number))

@@ -15,15 +15,15 @@ def test_a_push_becomes_a_notification_that_somebody_closes(open_page, carrier):
     page.get_by_role("button", name="Mark all as read").click()
     page.goto("/notifications/?kind=PREPAID_SERVICE_PACKAGE_EXPIRED&read=unread")
     badge = page.locator("#badge-notifications")
-    before = int(badge.get_attribute("data-unread-notifications").rstrip("+"))
+    before = int(badge.get_attribute("data-notifications").rstrip("+"))
     box = page.locator("#notification-search")
     box.focus()
 
     carrier.push(sim, "PREPAID_SERVICE_PACKAGE_EXPIRED", servicePackageCode="TOPUP-50M")
     row = page.locator("tr[data-notification-kind=PREPAID_SERVICE_PACKAGE_EXPIRED]")
     expect(row).to_have_count(1, timeout=SHOWN)
-    expect(badge).not_to_have_attribute("data-unread-notifications", str(before), timeout=SHOWN)
-    assert int(badge.get_attribute("data-unread-notifications")) > before
+    expect(badge).not_to_have_attribute("data-notifications", str(before), timeout=SHOWN)
+    assert int(badge.get_attribute("data-notifications")) > before
     expect(page.locator("#announce")).to_contain_text("unread notification")
     expect(box).to_be_focused()
 
