@@ -16,7 +16,7 @@ def main() -> None:
     for path in sorted(RESULTS.glob("*.json")):
         result: dict[str, Any] = json.loads(path.read_text())
         if not result.keys() & {"walks", "pages"}:
-            continue  # those of jobs and identifiers print theirs themselves
+            continue  # those of jobs, identifiers and the receiver print theirs themselves
         machine = result["machine"]
         title = f"{result['fleet']:,} SIMs, {machine['database']}"
         note = (

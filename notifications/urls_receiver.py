@@ -1,4 +1,4 @@
-"""Addresses that the carrier pushes to. A file of their own, so that a push is not compared with each of the portal's."""
+"""Addresses that the carrier pushes to, in a file of their own: a push is not compared with all of the portal's."""
 
 from django.urls import path
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from operations.kinds import Kind, TimelineValues
+from operations.kind import Kind, TimelineValues
 from operations.models import Operation
 from sims.models import Sim, TimelineEvent
 from smarthub import SmartHub

@@ -15,9 +15,6 @@ from staff.scopes import scoped
 
 AnyUser = User | AnonymousUser
 
-MOVING = ("queued", "sending", "pending")
-"""States that change by themselves, soon."""
-
 _State = Operation.State
 _OPERATION_STATES: dict[str, tuple[str, ...]] = {
     "queued": (_State.AWAITING_APPROVAL, _State.QUEUED),
@@ -57,11 +54,6 @@ def messages_of(user: AnyUser, sim: Sim) -> QuerySet[Any]:
     """The messages of ``sim`` with their ``state``, newest first; none when the SIM is out of the user's scope."""
     messages = scoped(Message.objects.filter(sim=sim), user, account="sim__account_id")
     return with_state(messages).order_by("-at", "-id")
-
-
-def get_message(user: AnyUser, pk: int) -> Any:
-    """One of them. Raises :class:`Message.DoesNotExist` for what is not there or not for this user."""
-    return with_state(scoped(Message.objects.all(), user, account="sim__account_id")).get(pk=pk)
 
 
 def conversations(user: AnyUser) -> QuerySet[Any]:

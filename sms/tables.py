@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import grouped, icon
 from sms.models import Message
-from sms.views.pages import live_badge
+from sms.views.pages import state_badge
 
 SHOWN_TEXT = 90
 
@@ -37,7 +37,12 @@ class ConversationTable(BaseTable):
     default_columns = ("last", "msisdn", "account")
 
     class Meta:
-        row_attrs = {"data-giccid": lambda record: record.sim.giccid}
+        row_attrs = {
+            "id": lambda record: f"row-{record.pk}",
+            "data-giccid": lambda record: record.sim.giccid,
+            "data-direction": lambda record: record.last.direction,
+            "data-message-state": lambda record: record.state,
+        }
 
     def render_sim(self, record: Any) -> SafeString:
         """The giccid, which leads to the conversation."""
@@ -61,8 +66,8 @@ class ConversationTable(BaseTable):
         )
 
     def render_state(self, record: Any) -> SafeString:
-        """As a badge that keeps itself up to date."""
-        return live_badge(record.last, record.state, record.last_id)
+        """As coloured dot and word."""
+        return state_badge(record.state)
 
     def render_msisdn(self, value: str) -> SafeString:
         """In groups."""

@@ -14,7 +14,6 @@ urlpatterns = [
     path("sms/templates/text/", templates.text, name="template_text"),
     path("sms/templates/<int:pk>/", templates.edit, name="template"),
     path("sms/templates/<int:pk>/delete/", templates.delete, name="template_delete"),
-    path("sms/messages/<int:pk>/state/", conversation.state, name="state"),
     path("sms/<str:giccid>/", conversation.conversation, name="conversation"),
     path("sms/<str:giccid>/messages/", conversation.live, name="live"),
     path("sims/<str:giccid>/sms/", compose.compose_message, name="compose"),

@@ -69,8 +69,8 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="notification",
             index=models.Index(
-                condition=Q(("snoozed_until__isnull", False), ("state", "open")),
-                fields=["snoozed_until"],
+                condition=Q(("snoozed_until__isnull", False)),
+                fields=["state", "snoozed_until"],
                 name="notification_snoozed",
             ),
         ),

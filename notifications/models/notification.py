@@ -71,8 +71,8 @@ class Notification(models.Model):
             models.Index(fields=["account_name", "-last_at"], name="notification_account"),
             models.Index(fields=["assigned_to", "-last_at"], name="notification_assigned"),
             models.Index(
-                fields=["snoozed_until"],
-                condition=Q(state="open", snoozed_until__isnull=False),
+                fields=["state", "snoozed_until"],
+                condition=Q(snoozed_until__isnull=False),
                 name="notification_snoozed",
             ),
             models.Index(fields=["closed_at"], condition=Q(closed_at__isnull=False), name="notification_closed"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.utils import timezone
@@ -49,12 +50,11 @@ def template(supervisor):
 @pytest.mark.parametrize("role", ["Viewer", *SENDERS])
 def test_who_may_read_write_and_make_templates(role, make_sim, write, make_user, login, template):
     sim = make_sim()
-    message = Message.objects.get(operation=write(sim))
+    write(sim)
     client = login(make_user(role))
     page = f"/sims/{sim.giccid}/sms/"
-    readable = ["/sms/", f"/sms/{sim.giccid}/", f"/sms/{sim.giccid}/messages/", f"/sms/messages/{message.pk}/state/"]
-    for address in readable:
-        assert TEXT in text_of(client.get(address)) or address.endswith("state/")
+    for address in ("/sms/", f"/sms/{sim.giccid}/", f"/sms/{sim.giccid}/messages/"):
+        assert TEXT in text_of(client.get(address))
     sends = role in SENDERS
     for address in (page, f"{page}text/", "/sms/templates/", "/sms/templates/text/"):
         assert client.get(address).status_code == (200 if sends else 403)
@@ -78,15 +78,13 @@ def test_a_stranger_is_asked_to_sign_in(make_sim, client):
 
 def test_out_of_scope_does_not_exist(make_sim, write, receive, scoped_agent, login):
     foreign, own = make_sim(account="other"), make_sim()
-    message = Message.objects.get(operation=write(foreign))
+    write(foreign)
     receive(own)
     client = login(scoped_agent)
     for address in (f"/sms/{foreign.giccid}/", f"/sms/{foreign.giccid}/messages/", f"/sims/{foreign.giccid}/sms/"):
         assert client.get(address).status_code == 404
     for address in (f"/sims/{foreign.giccid}/sms/", f"/sims/{foreign.giccid}/sms/count/"):
         assert client.post(address, {"text": "x"}).status_code == 404
-    assert client.get(f"/sms/messages/{message.pk}/state/").status_code == 404
-    assert client.get("/sms/messages/99999999999999999999/state/").status_code == 404
     for query in ("", "?q=Private", f"?q={foreign.giccid}"):
         page = text_of(client.get(f"/sms/{query}"))
         assert f'data-giccid="{foreign.giccid}"' not in page
@@ -112,7 +110,7 @@ def test_conversations_stand_newest_first_and_are_found(make_sim, write, receive
     assert "hello" in page
     assert "older than" not in page
     assert "ł" in page
-    assert 'data-direction="mt" data-message-state="queued" hx-get' in page
+    assert 'data-direction="mt" data-message-state="queued"' in page
     assert found("?q=door") == found("?q=gate+7") == found(f"?q={quiet.msisdn}") == [quiet.giccid]
     assert found("?q=older+than") == [loud.giccid]
     assert found("?state=queued") == found("?direction=mt") == [loud.giccid]
@@ -155,15 +153,24 @@ def test_an_open_conversation_brings_itself_up_to_date(make_sim, write, receive,
     assert rows_in(client.get(live, headers=HTMX)) == [("mt", "failed"), ("mo", "received")]
 
 
-def test_the_badge_of_a_row_asks_until_the_end(make_sim, write, viewer, login):
-    operation = write(make_sim())
-    address = f"/sms/messages/{operation.message_sent.pk}/state/"
+def test_the_rows_of_the_list_stay_true(make_sim, write, receive, viewer, login):
+    sim = make_sim()
+    operation = write(sim)
+    receive(make_sim(), "untouched", minutes=1)
     client = login(viewer)
-    moving = client.get(address, headers=HTMX)
-    assert (moving.status_code, 'data-message-state="queued"' in text_of(moving)) == (200, True)
-    Operation.objects.filter(pk=operation.pk).update(state="expired")
-    ended = client.get(address, headers=HTMX)
-    assert (ended.status_code, "hx-get" in text_of(ended)) == (286, False)
+    poll = re.compile(r'id="list-rows" hidden hx-get="([^"]*)"')
+    [address] = poll.findall(text_of(client.get("/sms/")))
+    asks = {**HTMX, "HX-Trigger": "list-rows"}
+    assert client.get(unescape(address), headers=asks).status_code == 204
+    Operation.objects.filter(pk=operation.pk).update(state="failed")
+    changed = text_of(client.get(unescape(address), headers=asks))
+    assert 'data-direction="mt" data-message-state="failed"' in changed
+    receive(sim, "an answer", minutes=0)
+    [address] = poll.findall(changed)
+    changed = text_of(client.get(unescape(address), headers=asks))
+    assert 'data-direction="mo" data-message-state="received"' in changed
+    assert "an answer" in changed
+    assert "untouched" not in changed
 
 
 def test_older_messages_are_a_link_away(make_sim, receive, agent, login):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import permission_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from core.htmx import stop_polling
-from sms import selectors
-from sms.models import Message
 from sms.views.compose import compose_context
-from sms.views.pages import live_badge, messages_context, sim_or_404
+from sms.views.pages import messages_context, sim_or_404
 
 TEMPLATE = "sms/conversation.html"
 
@@ -36,15 +33,3 @@ def live(request: HttpRequest, giccid: str) -> HttpResponse:
     if request.GET.get("version") == context["version"]:
         return HttpResponse(status=204)
     return render(request, f"{TEMPLATE}#messages", context)
-
-
-@require_safe
-@MAY_READ
-def state(request: HttpRequest, pk: int) -> HttpResponse:
-    """The state's badge for a row of the list; 286 once it changes no more by itself."""
-    try:
-        message = selectors.get_message(request.user, pk)
-    except (Message.DoesNotExist, OverflowError):
-        raise Http404 from None
-    response = HttpResponse(live_badge(message, message.state, message.pk))
-    return response if message.state in selectors.MOVING else stop_polling(response)

@@ -8,15 +8,16 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from core.listing import Listing, ListView
+from core.listing import Listing
+from core.live_rows import LiveListView
 from sms import selectors
 from sms.filters import ConversationFilter
 from sms.tables import ConversationTable
 from sms.views.pages import dress
 
 
-class ConversationList(ListView):
-    """SIMs with messages, the newest message first."""
+class ConversationList(LiveListView):
+    """SIMs with messages, the newest message first; its rows stay true by themselves."""
 
     name = "conversations"
     template_name = "sms/list.html"
@@ -26,6 +27,7 @@ class ConversationList(ListView):
     orders = {"last": "last_at"}
     unique_key = "sim_id"
     default_sort = "-last"
+    live_fields = ("last_id", "state")
     noun = _("conversation")
     noun_plural = _("conversations")
 

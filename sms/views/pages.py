@@ -16,7 +16,7 @@ from core.paging import BadCursor, Order, paginate
 from operations.selectors import visible_sim
 from sims.models import Sim
 from sms.models import Message
-from sms.selectors import MOVING, messages_of
+from sms.selectors import messages_of
 from sms.services.texts import CODING_NAMES, Coding, readable, validity_words
 
 PAGE_SIZE = 30
@@ -47,22 +47,6 @@ def state_badge(state: str) -> SafeString:
     """The state as coloured dot and word."""
     look = MESSAGE_STATES[state]
     return format_html('<span class="badge badge-{}"><span class="dot"></span>{}</span>', look.tone, look.label)
-
-
-def live_badge(message: Any, state: str, pk: int) -> SafeString:
-    """The same with the stable names, asking for the new one by itself until the state is final."""
-    poll: str | SafeString = ""
-    if state in MOVING:
-        poll = format_html(
-            ' hx-get="{}" hx-trigger="every 3s" hx-swap="outerHTML" hx-target="this"', reverse("sms:state", args=[pk])
-        )
-    return format_html(
-        '<span data-direction="{}" data-message-state="{}"{}>{}</span>',
-        message.direction,
-        state,
-        poll,
-        state_badge(state),
-    )
 
 
 def messages_context(request: HttpRequest, sim: Sim, *, newest: bool = False) -> dict[str, Any]:

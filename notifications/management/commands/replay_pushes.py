@@ -38,7 +38,7 @@ class Command(BaseCommand):
         for name in FILTERS:
             query.setlist(name, options[name] or [])
         request = HttpRequest()
-        request.GET = query
+        request.GET = query  # type: ignore[assignment]  # it is only read
         filters = PushFilter(data=query, queryset=pushes, request=request)
         if filters.problems:
             raise CommandError(" ".join(filters.problems))
