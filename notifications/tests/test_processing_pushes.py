@@ -154,7 +154,12 @@ def test_a_worker_killed_in_a_batch_loses_nothing(make_push, handler, monkeypatc
     Push.objects.update(lease_until=past, next_attempt_at=past)
     batches = []
     work = processing._work
-    monkeypatch.setattr(processing, "_work", lambda claimed: batches.append(len(claimed)) or work(claimed))
+
+    def counted(claimed):
+        batches.append(len(claimed))
+        return work(claimed)
+
+    monkeypatch.setattr(processing, "_work", counted)
     assert dispatch.drain() == 3
     assert batches[:3] == [1, 1, 1], "what may have killed a worker is done alone"
     assert set(Push.objects.values_list("state", "attempts")) == {("done", 2)}
@@ -216,6 +221,7 @@ def test_no_more_than_so_many_drains_and_none_is_forgotten(make_push, handler):
     make_push(BODY)
     assert dispatch.drain() == 0, "enough are at it"
     assert not handler.events
+    assert slots[0] is not None
     dispatch._leave_slot(slots[0])
     assert dispatch._asked_again(), "whoever ends looks again"
     assert dispatch.drain() == 1
