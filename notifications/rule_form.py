@@ -311,7 +311,7 @@ def initial_of(values: dict[str, Any]) -> dict[str, Any]:
         **{name: params[name] for name in PARAMS if name in params},
         "emails": "\n".join(values.get("emails") or []),
         "once_per": str(values.get("once_per") or 0),
-        "group_within": str(values.get("group_within") or 0),
+        "group_within": str(values.get("group_within", Rule().group_within)),
     }
 
 
