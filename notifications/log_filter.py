@@ -18,12 +18,16 @@ class MaskPushTokens(logging.Filter):
     """For the loggers that name the request's path."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Mask the message and its arguments in place; lets every record pass."""
+        """Mask the message, its arguments and the request in place; lets every record pass."""
         record.msg = mask(record.msg)
         if isinstance(record.args, tuple):
             record.args = tuple(mask(argument) for argument in record.args)
         elif isinstance(record.args, dict):
             record.args = {name: mask(argument) for name, argument in record.args.items()}
+        request = getattr(record, "request", None)
+        if request is not None and _ADDRESS.search(text := repr(request)):
+            # The formatter writes it down as it prints itself: with its path.
+            record.request = mask(text)
         return True
 
 

@@ -96,8 +96,14 @@ def copy(value: object, label: str = "") -> SafeString:
 
 
 def exact_time(moment: datetime) -> str:
-    """``moment`` to the second in the zone of the user, with the zone's name."""
-    local = timezone.localtime(moment)
+    """``moment`` to the second in the zone of the user, with the zone's name; as it is where the zone has no such time.
+
+    A carrier may write the last day of the year 9999 for what never ends.
+    """
+    try:
+        local = timezone.localtime(moment)
+    except OverflowError:
+        local = moment
     # By hand: date_format takes ten times as long, and a list page shows a hundred of these.
     return f"{local.day} {MONTHS_3[local.month].title()} {local:%Y, %H:%M:%S} {local.tzname()}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from notifications.models import Notification, Push
 from notifications.selectors import centre
@@ -13,7 +13,10 @@ from notifications.services import reading
 from sims.models import Sim, TimelineEvent
 from sms.models import Message
 from staff.models import User
-from staff.scopes import scoped
+from staff.scopes import scoped, visible_accounts
+
+LONGEST_FORMATTED = 1_000_000
+"""Characters beyond which a body is shown as it came: indents can make many times as much of a nested one."""
 
 AnyUser = User | AnonymousUser | AbstractBaseUser
 
@@ -21,9 +24,16 @@ AnyUser = User | AnonymousUser | AbstractBaseUser
 def list_pushes(user: AnyUser) -> QuerySet[Push]:
     """The pushes that ``user`` may see, with their source, in no order.
 
-    A user who is limited to accounts sees the pushes of those; one that names no account is for the unlimited.
+    A user who is limited to accounts sees the pushes of those; one that names no account is for the unlimited. Nor
+    does such a user see a push about a SIM of another account, whatever account its sender claims: the claim stands
+    in the row until a worker has come to it.
     """
-    return scoped(Push.objects.select_related("source"), user, account="account_name")  # type: ignore[arg-type]  # every user of the portal is a staff.User
+    accounts = visible_accounts(user)  # type: ignore[arg-type]  # every user of the portal is a staff.User
+    pushes = Push.objects.select_related("source")
+    if accounts is None:
+        return pushes
+    others = Sim.objects.filter(giccid=OuterRef("giccid")).exclude(account__in=accounts)
+    return pushes.filter(~Exists(others), account_name__in=sorted(accounts))
 
 
 def get_push(user: AnyUser, push_id: int) -> Push:
@@ -32,10 +42,12 @@ def get_push(user: AnyUser, push_id: int) -> Push:
 
 
 def formatted_body(push: Push) -> str:
-    """The body as indented JSON, in the order it came in; as it is when it is no JSON."""
+    """The body as indented JSON, in the order it came in; as it is when it is no JSON, or would be too long."""
     try:
         text = json.dumps(json.loads(push.body.removeprefix("\ufeff")), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
+        return push.body
+    if len(text) > LONGEST_FORMATTED:
         return push.body
     # An escaped lone surrogate is valid JSON and can't be sent to a browser.
     return text.encode("utf-8", "replace").decode()

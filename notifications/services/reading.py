@@ -24,6 +24,11 @@ KINDS = (
 )
 """The nine kinds that are documented; their spelling is assumed. Any other is kept and shown."""
 
+DEEPEST = 32
+"""Objects and lists inside each other that a body may have; those of the carrier are flat."""
+YEARS = range(1970, 2200)
+"""In which an event can have been: a sender's slip must not become a time that no zone can show."""
+
 _REPLACEMENT = "\ufffd"
 
 
@@ -69,6 +74,9 @@ def parse_text(text: str) -> dict[str, Any]:
         value = _decoder.decode(text.removeprefix("\ufeff"))
         if not isinstance(value, dict):
             raise NotAPush("The body is JSON, but not an object.")
+        # By a fixed measure: how deep the stack of whoever reads it may grow differs from process to process.
+        if text.count("{") + text.count("[") > DEEPEST and _is_deeper(value, DEEPEST):
+            raise RecursionError
         # Only an escape can bring them: raw ones are no JSON, or no UTF-8.
         cleaned: dict[str, Any] = _clean(value) if "\\u" in text else value
     except RecursionError:
@@ -100,11 +108,12 @@ def kind_name(text: str) -> str:
 
 
 def read_time(value: object) -> datetime | None:
-    """A time of the carrier in UTC; ``None`` for what can't be read as one."""
+    """A time of the carrier in UTC; ``None`` for what can't be read as one, or lies outside of :data:`YEARS`."""
     try:
-        return parse_time(value) if isinstance(value, str) else None
+        moment = parse_time(value) if isinstance(value, str) else None
     except ValueError:
         return None
+    return moment if moment is not None and moment.year in YEARS else None
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -119,6 +128,16 @@ def _finite(text: str) -> float:
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Level by level, since a call for each is what a deep body is to be kept from."""
+    within: list[Any] = [value]
+    while within and levels:
+        members = [item.values() if isinstance(item, dict) else item for item in within]
+        within = [inner for items in members for inner in items if isinstance(inner, (dict, list))]
+        levels -= 1
+    return bool(within)
 
 
 def _clean(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
 import kombu.pools
@@ -279,12 +280,35 @@ def test_no_token_and_no_body_in_the_log(post, token, caplog):
         Client().get(f"/webhooks/smarthub/{token}/")
         post({"eventType": "MO_SMS", "messageText": "very private"})
     logged = [record for record in caplog.records if record.name == "django.request"]
-    text = "\n".join(record.getMessage() for record in caplog.records if record.name != "django.db.backends")
+    others = [record for record in caplog.records if record.name != "django.db.backends"]
+    text = "\n".join(record.getMessage() for record in others)
+    # What the formatter writes of a record besides its message.
+    text += "\n".join(repr(vars(record)) for record in others)
     assert len(logged) >= 3
     assert "/webhooks/smarthub/…" in text
     assert token not in text
     assert "wrong-but-secret" not in text
     assert "very private" not in text
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '{"\\u0061":'])
+def test_a_body_is_refused_for_its_depth_by_a_fixed_measure(opening, post, monkeypatch):
+    closing = "}" if opening.startswith("{") else "]"
+
+    def nested(levels: int) -> bytes:
+        return b'{"a":' + (opening * levels + "1" + closing * levels).encode() + b"}"
+
+    assert post(nested(reading.DEEPEST - 1)).status_code == 200
+    # From one too many, over what a stack just holds, to what no parser reads.
+    for levels in (reading.DEEPEST, *range(900, 1000, 3), 100_000):
+        assert post(nested(levels)).status_code == 400
+    assert post(b'{"a":"' + b"[" * 5000 + b'"}').status_code == 200
+
+
+def test_a_time_that_no_zone_can_show_is_no_time():
+    for text in ("0001-01-01T00:00:00+0000", "9999-12-31T23:59:59+0000", "9999-12-31T23:59:59-1000"):
+        assert reading.read_time(text) is None
+    assert reading.read_time("2026-11-22T15:00:00+0800") == datetime(2026, 11, 22, 7, tzinfo=UTC)
 
 
 def test_ensure_source_is_idempotent(db):

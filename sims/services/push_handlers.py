@@ -54,6 +54,9 @@ _NEWS = (
     "PREPAID_SERVICE_PACKAGE_TRAFFIC_TRACKING",
 )
 _COMMON = frozenset({"eventId", "eventType", "accountName", "giccid", "eventTime"})
+_MOST_FACTS = 40
+_LONGEST_FACT = 500
+_LARGEST_FACT = 10**18
 
 
 def register() -> None:
@@ -107,7 +110,7 @@ def take_news(event: PushEvent) -> str:
         kind=_Kind.NOTIFICATION,
         at=event.event_time,
         subject=event.kind,
-        detail={"event": event.kind, **{name: v for name, v in event.body.items() if name not in _COMMON}},
+        detail={"event": event.kind, **_told(event.body)},
         push_key=event.key,
     )
     return _outcome(event, sim, sim.events.count() > before)
@@ -144,6 +147,22 @@ def _outcome(event: PushEvent, sim: Sim, is_news: bool) -> str:
             is_missing = True
     words.append(_("the carrier does not know the SIM any more") if is_missing else _("SIM read"))
     return ", ".join(words)
+
+
+def _told(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the timeline keeps of a push: its plain values, within bounds, since it keeps them for ever.
+
+    The push itself is kept whole for as long as pushes are.
+    """
+    told: dict[str, Any] = {}
+    for name, value in body.items():
+        if name in _COMMON or len(name) > _LONGEST_FACT or len(told) == _MOST_FACTS:
+            continue
+        if isinstance(value, str):
+            told[name] = value[:_LONGEST_FACT]
+        elif value is None or (isinstance(value, (int, float)) and abs(value) <= _LARGEST_FACT):
+            told[name] = value
+    return told
 
 
 def _text(event: PushEvent, name: str) -> str:

@@ -107,11 +107,12 @@ def _ask(message: Message, now: datetime) -> None:
 
 def _raise(message: Message, to: Delivery, at: datetime | None) -> bool:
     lower = RANKS[: RANKS.index(to)]
-    values = {"delivery": to, "reported_at": timezone.now()}
+    now = timezone.now()
+    values = {"delivery": to, "reported_at": now}
     if to in (Delivery.EXPIRED, Delivery.FAILED, Delivery.DELIVERED):
         values["next_poll_at"] = None
     if to == Delivery.DELIVERED:
-        values["delivered_at"] = at or timezone.now()
+        values["delivered_at"] = min(at or now, now)
     if not Message.objects.filter(pk=message.pk, delivery__in=lower).update(**values):
         return False
     if to in (Delivery.EXPIRED, Delivery.FAILED) and message.operation is not None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from core.pushes import PushEvent, PushProblem
 from sims.models import Sim, TimelineEvent
@@ -35,7 +36,7 @@ def receive_message(event: PushEvent) -> str:
     if not isinstance(text, str):
         raise PushProblem("messageText is missing.")
     sim = _sim(event)
-    at = _time(event.body.get("receivedTime")) or event.event_time
+    at = _not_to_come(event, _time(event.body.get("receivedTime")) or event.event_time)
     carrier_id = _carrier_id(event)
     with transaction.atomic():
         message, created = Message.objects.get_or_create(
@@ -114,6 +115,11 @@ def _carrier_id(event: PushEvent) -> str:
     if told and len(told) <= 80:
         return told
     return "push:" + hashlib.sha256((told or event.key).encode()).hexdigest()
+
+
+def _not_to_come(event: PushEvent, told: datetime) -> datetime:
+    """``told``, but never after the push came: a wrong clock would keep a message the newest, and its text, for ever."""
+    return min(told, event.received_at or timezone.now())
 
 
 def _wire_text(value: Any) -> str:
