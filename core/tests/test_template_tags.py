@@ -85,6 +85,7 @@ def test_exact_time_is_in_the_zone_of_the_user() -> None:
         markup = portal.ago(NOW)
         assert 'title="1 Mar 2026, 21:00:00 JST"' in markup
         assert 'datetime="2026-03-01T12:00:00+00:00"' in markup
+        assert "31 Dec 9999, 23:59:59 UTC" in portal.ago(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
     assert text(portal.exact(date(2026, 3, 1))) == "1 Mar 2026"
 
 

@@ -86,6 +86,18 @@ def test_an_administrator_with_some_accounts_sees_the_pushes_of_those(make_user,
         assert client.post(f"/pushes/{push.pk}/replay/").status_code == 404
 
 
+def test_a_push_is_not_seen_by_the_account_that_its_sender_claims(make_user, login, make_push, make_sim):
+    make_sim(giccid=GICCID, account="other_account")
+    claimed = {"eventType": "MO_SMS", "fromGiccid": GICCID, "accountName": "example_account", "messageText": "private"}
+    push = make_push(claimed)
+    client = login(make_user("Administrator", ["example_account"]))
+    for state in ("received", "done"):
+        assert Push.objects.get().state == state
+        assert 'data-result-count="0"' in client.get("/pushes/").content.decode()
+        assert client.get(f"/pushes/{push.pk}/").status_code == 404
+        processing.process(push.pk)
+
+
 def test_one_push_in_full(administrator, login, pushes):
     html = login(administrator).get(f"/pushes/{pushes[0].pk}/").content.decode()
     assert "&quot;eventId&quot;: &quot;e-1&quot;" in html
@@ -222,4 +234,6 @@ def test_the_body_shown_is_formatted_in_its_own_order():
 
     push = Push(body=json.dumps({"z": 1, "a": "é"}))
     assert selectors.formatted_body(push) == '{\n  "z": 1,\n  "a": "é"\n}'
+    wide = Push(body=json.dumps({"a": json.loads("[" * 30 + "1" + ",1" * 20_000 + "]" * 30)}))
+    assert selectors.formatted_body(wide) == wide.body, "indents would make it many times as long"
     assert inbox.REJECTED_KEPT > 0

@@ -300,7 +300,7 @@ def test_a_body_is_refused_for_its_depth_by_a_fixed_measure(opening, post, monke
 
     assert post(nested(reading.DEEPEST - 1)).status_code == 200
     # From one too many, over what a stack just holds, to what no parser reads.
-    for levels in (reading.DEEPEST, *range(900, 1000, 3), 100_000):
+    for levels in (reading.DEEPEST, *range(900, 1000, 3), 20_000):
         assert post(nested(levels)).status_code == 400
     assert post(b'{"a":"' + b"[" * 5000 + b'"}').status_code == 200
 
