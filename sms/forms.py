@@ -37,7 +37,7 @@ class TextField(forms.CharField):
         super().__init__(
             max_length=MAX_TEXT,
             strip=False,
-            widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "true"}),
+            widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "true", "dir": "auto"}),
             validators=[refuse_control_characters_but_breaks],
             **{"label": gettext_lazy("Text"), **kwargs},
         )
@@ -200,6 +200,9 @@ class TemplateForm(forms.ModelForm):
     class Meta:
         model = MessageTemplate
         fields = ("name", "text")
+        error_messages: ClassVar[dict[str, dict[str, Any]]] = {
+            "name": {"unique": gettext_lazy("There is a template of this name already.")}
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -209,9 +212,12 @@ class TemplateForm(forms.ModelForm):
         }
 
     def clean_text(self) -> str:
-        """Without placeholders that there are not."""
+        """Without placeholders that there are not; one that is the same for all SIMs fits into a message."""
         text: str = self.cleaned_data["text"]
         refuse_unknown_placeholders(self, text)
+        problem = "" if self.errors or has_any(text) else compose(text).problem
+        if problem:
+            raise ValidationError(problem, code="text")
         return text
 
 

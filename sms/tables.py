@@ -62,7 +62,7 @@ class ConversationTable(BaseTable):
             said = text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]}…"
         word = message.get_direction_display()
         return format_html(
-            '<span class="sms-way">{}<span class="visually-hidden">{}</span></span> {}', arrow, word, said
+            '<span class="sms-way">{}<span class="visually-hidden">{}</span></span> <bdi>{}</bdi>', arrow, word, said
         )
 
     def render_state(self, record: Any) -> SafeString:

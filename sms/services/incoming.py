@@ -118,7 +118,7 @@ def _carrier_id(event: PushEvent) -> str:
 
 
 def _not_to_come(event: PushEvent, told: datetime) -> datetime:
-    """``told``, but never after the push came: a wrong clock would keep a message the newest, and its text, for ever."""
+    """``told``, but not after the push came: a wrong clock would keep a message the newest, and its text, for good."""
     return min(told, event.received_at or timezone.now())
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from smarthub import sms
 from smarthub.sms import Coding, normal
+from sms.placeholders import unknown_in
 
 CODING_NAMES = {
     Coding.DEFAULT: gettext_lazy("Standard (GSM)"),
@@ -53,6 +54,11 @@ class Composed:
             "The text is %(number)s characters too long for one message.",
             over,
         ) % {"number": over}
+
+    @property
+    def unfilled(self) -> str:
+        """What looks like placeholders and is none, as it will be sent; empty when there is nothing such."""
+        return ", ".join(f"{{{name}}}" for name in unknown_in(self.text))
 
     @property
     def left(self) -> str:

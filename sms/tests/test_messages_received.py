@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from core.pushes import PushEvent, PushProblem, handlers_for
 from sims.models import Sim, TimelineEvent
-from sms.models import Message
+from sms.models import Conversation, Message
 from sms.services.incoming import note_delivery, receive_message
 from sms.views.slots import SHOWN, messages_card
 
@@ -61,6 +61,13 @@ def test_a_message_is_kept_with_its_entry_in_the_timeline(sim):
     assert (event.sim, event.kind, event.at) == (sim, "sms", message.at)
     assert event.detail["message_id"] == message.pk
     assert "battery" not in str(vars(event)), "the text has a retention of its own"
+
+
+def test_a_clock_that_goes_ahead_keeps_no_message_the_newest(sim):
+    before = timezone.now()
+    receive_message(mo(receivedTime="2099-01-01T00:00:00+0000"))
+    assert before <= Message.objects.get().at <= timezone.now()
+    assert Conversation.objects.get().last_at <= timezone.now()
 
 
 def test_copies_and_other_pushes_of_the_same_message_are_one(sim):

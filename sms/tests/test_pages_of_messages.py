@@ -225,9 +225,11 @@ def test_a_sim_that_can_not_receive_says_so(make_sim, agent, login):
     sim = make_sim(status="DEACTIVATED")
     client = login(agent)
     page = f"/sims/{sim.giccid}/sms/"
-    for response in (client.get(page), client.get(page, headers=HTMX), client.post(page, {"text": "x"})):
+    tried = client.post(page, {"text": "typed before it was suspended"})
+    for response in (client.get(page), client.get(page, headers=HTMX), tried):
         assert response.status_code == 409
         assert "Only an activated SIM can receive messages." in text_of(response)
+    assert "typed before it was suspended</textarea>" in text_of(tried), "nobody has to write it again"
     assert "Only an activated SIM" in text_of(client.get(f"/sms/{sim.giccid}/"))
     assert client.get(f"/sims/{sim.giccid}/operations/send_sms/").url == page
     assert client.post(f"/sims/{sim.giccid}/operations/", {"kind": "send_sms", "text": "x"}).status_code == 422
@@ -250,6 +252,8 @@ def test_the_count_is_that_of_the_text_that_is_sent(make_sim, agent, login, temp
     assert left(text="x", coding="4") == (138, 4)
     assert left(text="x" * 161, coding="1") == (-1, 1)
     assert "can" in text_of(client.post(page, {"text": "ł", "coding": "0"}))
+    assert "{gicid} is no placeholder" in text_of(client.post(page, {"text": "{gicid} {giccid}"}))
+    assert "is no placeholder" not in text_of(client.post(page, {"text": '{"a": 1} {giccid}'}))
     assert left(text="x", coding="none", template="none") == (159, 0)
 
 
@@ -261,6 +265,7 @@ def test_templates_are_written_picked_and_taken_away(make_sim, supervisor, agent
         {**new, "text": ""},
         {**new, "name": ""},
         {**new, "text": "\x07"},
+        {**new, "text": "x" * 161},
     ):
         assert client.post("/sms/templates/new/", wrong).status_code == 422
     assert client.post("/sms/templates/new/", new).status_code == 303
@@ -283,6 +288,9 @@ def test_templates_are_written_picked_and_taken_away(make_sim, supervisor, agent
 
     assert client.post(f"{address}delete/").status_code == 303
     assert client.get(address).status_code == 404
+    late = sender.post(f"/sims/{sim.giccid}/sms/", {"text": "restart now", "template": template.pk})
+    assert late.status_code == 422
+    assert "This template is no longer there." in text_of(late), "said even where no template is left"
     assert Message.objects.get().text == f"restart {sim.msisdn}"
     actions = AuditEntry.objects.filter(object_type="sms.messagetemplate").order_by("id")
     assert [a.action.split(".")[1] for a in actions] == ["added", "changed", "deleted"]

@@ -89,9 +89,12 @@ def compose_context(
         "may_send": True,
         "why_not": sentence,
         "conflict": conflict,
+        # Shown where the form itself is gone: nobody should have to write it again.
+        "unsent": str(given.get("text") or "")[:MAX_TEXT],
         "form": form or _form(sim),
         "composed": _composed(given, sim),
-        "has_templates": MessageTemplate.objects.exists(),
+        # Also where the last one has just gone: an error at it must be seen.
+        "has_templates": MessageTemplate.objects.exists() or (form is not None and "template" in form.errors),
         # A form that was refused sent nothing, so its number may be used again.
         "nonce": given.get("nonce") or str(uuid.uuid4()),
         "place": place,
