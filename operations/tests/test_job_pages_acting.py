@@ -126,7 +126,16 @@ def test_one_form_sent_twice_is_one_job(agent, sims, login):
     client = login(agent)
     [nonce] = re.findall(r'name="nonce" value="([^"]+)"', text_of(client.get("/jobs/new/?kind=suspend")))
     body = {"kind": "suspend", "identifiers": sims[0].giccid, "nonce": nonce}
-    assert job_of(client.post("/jobs/new/", body)) == job_of(client.post("/jobs/new/", body))
+    first = job_of(client.post("/jobs/new/", body))
+    assert job_of(client.post("/jobs/new/", body)) == first
+    changed = [
+        {**body, "identifiers": sims[1].giccid},
+        {**body, "kind": "activate"},
+        {"kind": "suspend", "nonce": nonce, "file": SimpleUploadedFile("a.csv", sims[0].giccid.encode())},
+        {"kind": "suspend", "nonce": nonce, "file": SimpleUploadedFile("a.csv", sims[1].giccid.encode())},
+    ]
+    jobs = {first.pk, *(job_of(client.post("/jobs/new/", other)).pk for other in changed)}
+    assert len(jobs) == 5, "after the browser's way back, what was changed is not lost"
 
 
 def test_a_viewer_makes_none(viewer, sims, login):

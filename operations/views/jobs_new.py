@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from core.filters import FilterSet
 from core.htmx import wants_fragment
 from core.paging import capped_count
-from operations.errors import Conflict, Invalid, NotAllowed
+from operations.errors import Invalid, NotAllowed
 from operations.kinds import KINDS, Kind
 from operations.models import BatchJob
 from operations.services.jobs import rules
@@ -145,8 +145,6 @@ def _make(request: HttpRequest, kind: Kind, selection: Selection) -> HttpRespons
     except Invalid as error:
         problems = _take_errors(form, error, source)
         return _page(request, kind, selection, form, problems, status=422)
-    except Conflict as error:
-        return _page(request, kind, selection, form, [str(error)], status=409)
     return see_job(job)
 
 

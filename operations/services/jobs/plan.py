@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
 from operator import attrgetter
@@ -58,7 +59,7 @@ def make_job(
     source: str,
     identifiers: str | None = None,
     file: UploadedFile | None = None,
-    giccids: Iterable[str] | None = None,
+    giccids: Sequence[str] | None = None,
     query: QueryDict | None = None,
     nonce: str | None = None,
 ) -> BatchJob:
@@ -66,17 +67,18 @@ def make_job(
 
     ``source`` is one of ``BatchJob.Source``: ``text`` takes ``identifiers``, ``file`` takes ``file``, ``ticked``
     takes ``giccids``, ``filter`` takes ``query`` (the SIM list's). ``params`` are the fields of
-    :data:`operations.services.jobs.forms.PARAMS_FORMS`. The same ``nonce`` answers the job that is there.
+    :data:`operations.services.jobs.forms.PARAMS_FORMS`. The same form sent again, with the same
+    ``nonce``, answers the job that is there; one that was changed since (the browser's way back) makes a new plan.
 
-    Raises :class:`operations.errors.NotAllowed`, :class:`~operations.errors.Invalid` (a form with the errors by
-    field: the parameters, or ``identifiers``, ``file``, ``__all__`` for the selection) and
-    :class:`~operations.errors.Conflict`; then nothing was written.
+    Raises :class:`operations.errors.NotAllowed` and :class:`~operations.errors.Invalid` (a form with the errors by
+    field: the parameters, or ``identifiers``, ``file``, ``__all__`` for the selection); then nothing was written.
     """
     sentence = rules.why_not_make(kind, actor)
     if sentence:
         raise NotAllowed(sentence)
-    nonce = nonce if nonce and _NONCE.match(nonce) else None
-    earlier = _made_before(nonce, actor, kind)
+    given = (kind, sorted(params.items()), source, identifiers, giccids, None if query is None else query.urlencode())
+    nonce = _nonce_of(nonce, actor, given, file) if nonce and _NONCE.match(nonce) else None
+    earlier = _made_before(nonce)
     if earlier is not None:
         return earlier
     form = PARAMS_FORMS[kind](params, user=actor)
@@ -90,7 +92,7 @@ def make_job(
         raise _unusable(form, error, source) from error
     except IntegrityError:
         # Two clicks on one form, this one the slower by a moment.
-        earlier = _made_before(nonce, actor, kind)
+        earlier = _made_before(nonce)
         if earlier is None:
             raise
         return earlier
@@ -193,12 +195,19 @@ def choose_candidate(job: BatchJob, line_number: int, giccid: str, actor: User) 
     return job
 
 
-def _made_before(nonce: str | None, actor: User, kind: str) -> BatchJob | None:
-    """The job that the same form made. Raises :class:`Conflict` when it is another person's or of another kind."""
-    earlier = BatchJob.objects.filter(nonce=nonce).first() if nonce is not None else None
-    if earlier is not None and (earlier.actor_id, earlier.kind) != (actor.pk, kind):
-        raise Conflict(_("This form was sent before. Please open it again."))
-    return earlier
+def _made_before(nonce: str | None) -> BatchJob | None:
+    """The job that the same form made."""
+    return BatchJob.objects.filter(nonce=nonce).first() if nonce is not None else None
+
+
+def _nonce_of(nonce: str, actor: User, given: tuple[Any, ...], file: UploadedFile | None) -> str:
+    """The form's number together with who sent it and what it said, so that one that says another thing is another."""
+    digest = hashlib.blake2b(repr((nonce, actor.pk, given)).encode("utf-8", "backslashreplace"), digest_size=16)
+    if file is not None:
+        for chunk in file.chunks():
+            digest.update(chunk)
+        file.seek(0)
+    return digest.hexdigest()
 
 
 def _read_choice(
