@@ -30,6 +30,7 @@ from staff.scopes import visible_accounts
 Choices: TypeAlias = Sequence[tuple[str, str | Promise]]
 PERIODS = (3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)
 WINDOWS = (15 * 60, 3600, 6 * 3600, 86400)
+_LONGEST_KEY = 18
 
 
 class ManyField(forms.MultipleChoiceField):
@@ -46,7 +47,12 @@ class RowsField(forms.ModelMultipleChoiceField):
         super().__init__(required=False, widget=forms.CheckboxSelectMultiple, **extra)
 
     def clean(self, value: Any) -> Any:
-        """The rows as a list."""
+        """The rows as a list. A number beyond those that a database counts to is no row, and no error of a query."""
+        beyond = [key for key in value or () if len(str(key)) > _LONGEST_KEY]
+        if beyond:
+            raise ValidationError(
+                self.error_messages["invalid_choice"], code="invalid_choice", params={"value": beyond[0][:_LONGEST_KEY]}
+            )
         return list(super().clean(value))
 
 

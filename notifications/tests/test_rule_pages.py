@@ -243,3 +243,10 @@ def test_the_list_takes_the_same_queries_for_any_number_of_rules(admin, make_sim
 
     queries(1)
     assert queries(2) == queries(12) < 15
+
+
+def test_a_number_beyond_every_row_is_an_answer_to_the_form(admin):
+    for name in ("roles", "users", "forwards"):
+        for number in ("9" * 19, str(2**64), "9" * 5000):
+            assert admin.post(f"{BASE}new/", {**FORM, name: number}).status_code == 422
+    assert not Rule.objects.exists()
