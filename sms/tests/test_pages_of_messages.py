@@ -310,6 +310,7 @@ def test_the_dialog_of_the_sim_page(make_sim, agent, viewer, login):
     assert rows_in(in_conversation) == [("mt", "queued"), ("mt", "queued")]
     assert 'hx-swap-oob="outerHTML"' in text_of(in_conversation)
     assert "y</textarea>" not in text_of(in_conversation), "the form is empty again"
+    assert len(re.findall(r"<textarea[^>]* autofocus", text_of(in_conversation))) == 1, "the focus stays in it"
 
 
 @pytest.mark.parametrize("number", [3, 30])

@@ -131,14 +131,21 @@ def _send(request: HttpRequest, sim: Sim) -> HttpResponse:
         messages.success(request, _("The message is on its way to the carrier."))
         return close_dialog(HttpResponse())
     context = {**compose_context(request, sim, place=place), **messages_context(request, sim, newest=True)}
+    _focus_text(context)
     return render(request, "sms/conversation.html#sent", context)
 
 
 def _show(request: HttpRequest, context: dict[str, Any], status: int) -> HttpResponse:
     """Only the form where it stands in a conversation; else the dialog, or the page without htmx."""
     if context["place"] == "conversation" and wants_fragment(request):
+        _focus_text(context)
         return render(request, f"{TEMPLATE}#form", context, status=status)
     return render_fragment(request, TEMPLATE, "dialog", context, status=status)
+
+
+def _focus_text(context: dict[str, Any]) -> None:
+    """The button that had the focus is swapped with its form; who writes by keyboard goes on in the text."""
+    context["form"].fields["text"].widget.attrs["autofocus"] = True
 
 
 def _place(request: HttpRequest) -> str:
