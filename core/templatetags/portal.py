@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from django import template
+from django.conf import settings
 from django.http import HttpRequest
 from django.template import Context
 from django.urls import NoReverseMatch, reverse
@@ -122,20 +123,26 @@ def exact(moment: datetime | date | None) -> SafeString:
     return format_html('<time datetime="{}">{}</time>', moment.isoformat(), text)
 
 
+def data_unit() -> int:
+    """How many kB are a MB to this portal: 1024, or 1000 (``DATA_UNITS``)."""
+    return 1000 if settings.CONFIG["DATA_UNITS"] == "decimal" else 1024
+
+
 @register.filter(name="bytes")
 def human_bytes(value: int | None) -> str:
     """A number of bytes with three digits, such as ``73.4 MB``; an empty text for ``None``.
 
-    A unit is 1,024 of the one below, as the carrier counts: its documented plan of 100 MB holds 104,857,600 bytes.
+    A unit is 1,024 of the one below, as the carrier counts (its documented plan of 100 MB holds 104,857,600 bytes),
+    or 1,000 where ``DATA_UNITS`` is ``decimal``.
     """
     if value is None:
         return ""
     amount = float(value)
     if abs(amount) < 1000:
         return _("%(number)s B") % {"number": int(value)}
-    power = 0
+    power, unit = 0, data_unit()
     while power == 0 or (abs(amount) >= 999.5 and power < len(_UNITS)):
-        amount /= 1024
+        amount /= unit
         power += 1
     places = 0 if amount.is_integer() or abs(amount) >= 99.95 else 1 if abs(amount) >= 9.995 else 2
     return f"{number_format(round(amount, places), decimal_pos=places)} {_UNITS[power - 1]}"
