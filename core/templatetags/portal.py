@@ -14,6 +14,7 @@ from django import template
 from django.conf import settings
 from django.http import HttpRequest
 from django.template import Context
+from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.dates import MONTHS_3
@@ -205,6 +206,18 @@ def severity_badge(severity: str | None) -> SafeString:
 def switch_badge(on: bool) -> SafeString:
     """Whether something is switched on, as coloured dot and word."""
     return _badge(SWITCHES, "on" if on else "off")
+
+
+@register.inclusion_tag("components/chart.html", name="chart")
+def chart_tag(chart: object) -> dict[str, object]:
+    """A chart (:class:`core.charts.Chart`) with its title, its drawing and its table."""
+    return {"chart": chart}
+
+
+@register.simple_tag
+def chart_script() -> SafeString:
+    """What a page with charts, or with a part that may bring some, has in its head."""
+    return format_html('<script src="{}" defer></script>', static("js/charts.js"))
 
 
 @register.simple_tag(takes_context=True)

@@ -41,7 +41,7 @@ def cycle_of(at: datetime) -> tuple[datetime, datetime]:
 def read(giccid: str, used: int | None, at: datetime, *, quota: int | None = 100 * MB, cycles: bool = True) -> None:
     """The carrier, asked at ``at``, says that so much was used in the calendar month."""
     start, end = cycle_of(at)
-    usage = {"dataUsage": used, "dataQuota": quota}
+    usage: dict[str, object] = {"dataUsage": used, "dataQuota": quota}
     if cycles:
         usage |= {"cycleStart": f"{start:%Y-%m-%dT%H:%M:%S}+0000", "cycleEnd": f"{end:%Y-%m-%dT%H:%M:%S}+0000"}
     body = {"giccid": giccid, "accountName": "example_account", "status": "ACTIVATED", "cycleUsage": usage}
@@ -98,7 +98,7 @@ def test_a_lower_number_is_no_usage_and_counts_only_once_it_is_believed(viewer):
     # One that stays is the carrier's correction: what is used from then on counts.
     for at, used in ((30, 500), (40, 500), (55, 520), (60, 560)):
         read(giccid, used, hours(at))
-    assert sum(by_day(giccid, viewer, START.date(), hours(61)).values()) == 700 + 20 + 40
+    assert sum(used or 0 for used in by_day(giccid, viewer, START.date(), hours(61)).values()) == 700 + 20 + 40
 
 
 def test_without_cycles_told_a_much_lower_number_is_a_new_cycle(viewer):
@@ -111,7 +111,7 @@ def test_without_cycles_told_a_much_lower_number_is_a_new_cycle(viewer):
 growth = st.lists(st.tuples(st.integers(1, 40 * 3600), st.integers(0, 5 * 10**9)), min_size=1, max_size=12)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=growth, order=st.randoms(use_true_random=False), doubled=st.booleans())
 def test_any_order_of_readings_gives_what_the_newest_of_them_say(viewer, steps, order, doubled):
     giccid, at, used, truth = new_giccid(), START + timedelta(days=20), 0, []
