@@ -23,7 +23,9 @@ def by_day(history: SimHistory) -> Chart:
     return Chart(
         name="usage-days",
         title=_("Data used by day"),
-        note=_("Days in UTC, as the carrier counts."),
+        note=_("Days in UTC. Hatched: nobody read the SIM that day, so it is a part of what was found later.")
+        if any(day.estimated for day in days)
+        else _("Days in UTC, as the carrier counts."),
         unit="bytes",
         labels=[*(label for label, _used in old), *(date_format(day.day, _SHORT) for day in days)],
         series=[

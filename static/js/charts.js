@@ -70,6 +70,8 @@
   function datasets(figure, data, scale) {
     const shades = [1, 2, 3, 4, 5, 6].map((index) => colour(figure, `--chart-${index}`));
     const limit = colour(figure, "--chart-limit");
+    // Lines without dots; "line" is how the legend shows them.
+    const bare = { pointRadius: 0, pointHitRadius: 6, pointStyle: "line" };
     const scaled = (value) => (value === null ? null : value / scale);
     const rows = data.series.map((series, index) => {
       const shade = series.look === "dashed" ? limit : shades[index % shades.length];
@@ -77,16 +79,16 @@
       if (series.look === "bar") {
         const stripes = series.marks.some(Boolean) && hatched(shade);
         const fill = series.values.map((_, at) => (series.marks[at] ? stripes : shade));
-        return { ...row, type: "bar", backgroundColor: fill, borderColor: shade, borderRadius: 2, maxBarThickness: 28 };
+        return { ...row, type: "bar", backgroundColor: fill, borderColor: shade, borderRadius: 2, maxBarThickness: 28, pointStyle: "rect" };
       }
       const line = { type: "line", borderColor: shade, backgroundColor: shade, borderWidth: 2, tension: 0 };
-      const dash = series.look === "dashed" ? { borderDash: [6, 4], pointStyle: false } : { pointRadius: 2 };
-      return { ...row, ...line, ...dash };
+      const dash = series.look === "dashed" ? { borderDash: [6, 4] } : {};
+      return { ...row, ...line, ...dash, ...bare };
     });
     const level = { type: "line", borderColor: limit, backgroundColor: limit, borderWidth: 1.5, borderDash: [6, 4] };
     for (const { label, value } of data.limits) {
       const values = data.labels.map(() => value);
-      rows.push({ ...level, label, data: values.map(scaled), exact: values, pointStyle: false });
+      rows.push({ ...level, label, data: values.map(scaled), exact: values, ...bare });
     }
     return rows;
   }
@@ -120,7 +122,7 @@
         legend: {
           display: data.series.length + data.limits.length > 1,
           position: "bottom",
-          labels: { ...ticks, boxWidth: 14, boxHeight: 8 },
+          labels: { ...ticks, usePointStyle: true, pointStyleWidth: 22, boxHeight: 8 },
         },
         tooltip: { callbacks: { label } },
       },
