@@ -18,7 +18,17 @@ from sims.selectors import usage as selectors
 from sims.services import mirror
 from sims.services.mirror import Source
 from sims.services.usage import archive
-from sims.services.usage.packing import Cycle, Month, pack, pack_months, unpack, unpack_month, unpack_months
+from sims.services.usage.packing import (
+    Cycle,
+    Month,
+    pack,
+    pack_hours,
+    pack_months,
+    unpack,
+    unpack_hours,
+    unpack_month,
+    unpack_months,
+)
 from sims.services.usage.rows import history_of
 from smarthub import contract
 
@@ -256,3 +266,11 @@ def test_packing_loses_nothing(numbers, place):
     assert unpack_months(pack_months(months)) == months
     assert unpack_month(pack_months(months), place) == months[place]
     assert unpack_month(pack_months(months), (place + 2) % 64) is None
+
+
+@given(st.lists(st.integers(0, 2**40), min_size=24, max_size=24))
+def test_packed_hours_keep_their_sum_and_about_their_shares(hours):
+    again = unpack_hours(pack_hours(hours))
+    assert sum(again) == sum(hours)
+    assert all(abs(old - new) <= max(hours) / 255 * 24 + 24 for old, new in zip(hours, again, strict=True))
+    assert unpack_hours(pack_hours([hour % 256 for hour in hours])) == [hour % 256 for hour in hours]

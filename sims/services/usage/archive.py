@@ -12,7 +12,7 @@ from django.utils import timezone
 from sims.models import Sim, SimUsage, UsageMonth
 from sims.services.usage.days import DAY, USUAL_DAYS, History, still
 from sims.services.usage.packing import Month, pack_months, unpack_months
-from sims.services.usage.rows import PER_BLOCK, history_of, row_of, store, to_date, to_day
+from sims.services.usage.rows import PER_BLOCK, read_locked, store, to_date, to_day
 
 _ROWS_AT_ONCE = 4096
 _MONTHS_AT_ONCE = 200
@@ -56,25 +56,18 @@ def thin(*, today: date | None = None) -> int:
 
 
 def _close_block(block: int, cut: int) -> int:
-    """Close what 64 SIMs hold of months before the day ``cut``. A row that a reading has locked is waited for."""
+    """Close what the SIMs of a block hold of months before the day ``cut``. A row that a reading has locked is waited for."""
     ids = range(block * PER_BLOCK, (block + 1) * PER_BLOCK)
     with transaction.atomic():
-        rows = list(
-            SimUsage.objects.select_for_update(no_key=True)
-            .filter(sim_id__in=list(ids), since__lt=cut)
-            .order_by("sim_id")
-        )
-        seen = dict(Sim.objects.filter(pk__in=[row.sim_id for row in rows]).values_list("pk", "observed_at"))
+        histories = read_locked(SimUsage.objects.filter(sim_id__in=list(ids), since__lt=cut))
+        seen = dict(Sim.objects.filter(pk__in=list(histories)).values_list("pk", "observed_at"))
         closed: dict[date, dict[int, Month]] = {}
-        left = []
-        for row in rows:
-            history = history_of(row)
-            for month, part in _take_months(history, cut, int(seen[row.sim_id].timestamp()) // DAY).items():
-                closed.setdefault(month, {})[row.sim_id % PER_BLOCK] = part
-            left.append(row_of(row.sim_id, history))
+        for sim_id, history in histories.items():
+            for month, part in _take_months(history, cut, int(seen[sim_id].timestamp()) // DAY).items():
+                closed.setdefault(month, {})[sim_id % PER_BLOCK] = part
         _store_months(block, closed)
-        store(left)
-    return len(rows)
+        store(histories)
+    return len(histories)
 
 
 def _take_months(history: History, cut: int, seen: int) -> dict[date, Month]:

@@ -76,7 +76,7 @@ def begin(reading: Reading, known_since: int) -> History:
 def still(history: History, day: int) -> None:
     """Nothing was used up to the beginning of ``day``."""
     if day > history.day:
-        _spread(history, 0, day * DAY, day * DAY)
+        _spread(history, 0, day * DAY, day * DAY, day)
 
 
 def add(history: History, reading: Reading) -> None:
@@ -99,7 +99,7 @@ def add(history: History, reading: Reading) -> None:
         history.fell_at = 0
     grown = max(0, used - history.counted)
     history.counted += grown
-    _spread(history, grown, start, reading.at)
+    _spread(history, grown, start, reading.at, reading.before_at // DAY)
 
 
 def _sane(number: int) -> int:
@@ -113,8 +113,11 @@ def _turned(history: History, cycle: int, used: int) -> bool:
     return used * 2 < history.counted
 
 
-def _spread(history: History, grown: int, start: int, end: int) -> None:
-    """Spread ``grown`` bytes evenly from ``start`` to ``end`` and make ``end``'s day the newest."""
+def _spread(history: History, grown: int, start: int, end: int, read_on: int) -> None:
+    """Spread ``grown`` bytes evenly from ``start`` to ``end`` and make ``end``'s day the newest.
+
+    ``read_on`` is the day of the reading before: what falls on a day between the two is an estimate.
+    """
     end = max(end, history.day * DAY)
     start = min(max(start, history.day * DAY), end)
     length = max(end - start, 1)
@@ -122,7 +125,7 @@ def _spread(history: History, grown: int, start: int, end: int) -> None:
     for day in range(history.day, newest):
         part = grown * (min(max((day + 1) * DAY - start, 0), length)) // length - given
         given += part
-        estimate = day > start // DAY and bool(grown)
+        estimate = day > read_on and bool(part)
         history.days.append((history.today + part) << 1 | estimate)
         history.hours = [0] * 24
     if newest > history.day:

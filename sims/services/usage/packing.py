@@ -1,7 +1,7 @@
 """Numbers in few bytes: how days, hours and cycles stand in the columns of ``SimUsage`` and ``UsageMonth``.
 
 A row of numbers is packed with as many bits for each as the largest needs, so a day of some megabytes takes three
-bytes and a silent one next to none. Nothing is rounded.
+bytes and a silent month next to none. Days and cycles are exact; hours are shares of an exact sum.
 """
 
 from __future__ import annotations
@@ -53,6 +53,35 @@ def unpack(packed: bytes | memoryview) -> list[int]:
     return _unpack(bytes(packed), 0)[0]
 
 
+def pack_hours(hours: Sequence[int]) -> bytes:
+    """The hours of a day: their exact sum, and a byte for each that says its share of it.
+
+    Between two readings hours are spread evenly anyway, and this column is written with every reading.
+    """
+    most = max(hours, default=0)
+    if not most:
+        return b""
+    out = bytearray()
+    _put(out, sum(hours))
+    shares = hours if most < 256 else [(hour * 255 + most // 2) // most for hour in hours]
+    return bytes(out) + bytes(shares).rstrip(b"\0")
+
+
+def unpack_hours(packed: bytes | memoryview) -> list[int]:
+    """24 hours whose sum is that of those packed."""
+    if not packed:
+        return [0] * 24
+    data = bytes(packed)
+    total, at = _take(data, 0)
+    shares = data[at:]
+    whole, given, summed, hours = sum(shares), 0, 0, []
+    for share in shares:
+        summed += share
+        hours.append(total * summed // whole - given)
+        given += hours[-1]
+    return hours + [0] * (24 - len(hours))
+
+
 def pack_cycles(cycles: Iterable[Cycle]) -> bytes:
     """Cycles one behind the other."""
     out = bytearray()
@@ -74,7 +103,7 @@ def unpack_cycles(packed: bytes | memoryview) -> list[Cycle]:
 
 
 def pack_months(months: dict[int, Month]) -> bytes:
-    """A block: the month of each SIM by its place in the block (0 to 63)."""
+    """A block: the month of each SIM by its place in the block."""
     out = bytearray()
     for place in sorted(months):
         month = months[place]

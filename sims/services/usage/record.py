@@ -12,7 +12,7 @@ from django.conf import settings
 from core.events import Happening, emit
 from sims.models import Sim, SimUsage
 from sims.services.usage.days import History, Reading, add, begin
-from sims.services.usage.rows import history_of, row_of, store, to_date
+from sims.services.usage.rows import read_locked, store, to_date
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,8 @@ def record(moved: Sequence[Moved]) -> None:
     if not moved:
         return
     by_id = {item.sim.pk: item for item in moved}
-    known = {
-        row.sim_id: history_of(row)
-        for row in SimUsage.objects.select_for_update(no_key=True).filter(sim_id__in=sorted(by_id)).order_by("sim_id")
-    }
-    rows = []
+    known = read_locked(SimUsage.objects.filter(sim_id__in=sorted(by_id)))
+    taken: dict[int, History] = {}
     for sim_id in sorted(by_id):
         item = by_id[sim_id]
         reading, history = item.reading(), known.get(sim_id)
@@ -68,10 +65,10 @@ def record(moved: Sequence[Moved]) -> None:
                 continue
             history = begin(reading, int(item.sim.first_seen_at.timestamp()))
         add(history, reading)
-        rows.append(row_of(sim_id, history))
+        taken[sim_id] = history
         if _has_jumped(history):
             _tell(item, history)
-    store(rows)
+    store(taken)
 
 
 def _has_jumped(history: History) -> bool:
