@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
             name='UsageMonth',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('block', models.BigIntegerField(help_text='Id of the SIM divided by 128.', verbose_name='block')),
+                ('block', models.BigIntegerField(help_text='Id of the SIM divided by 192.', verbose_name='block')),
                 ('month', models.DateField(help_text='Its first day.', verbose_name='month')),
                 ('packed', models.BinaryField(verbose_name='packed')),
                 ('thinned', models.BooleanField(default=False, verbose_name='only totals are left')),

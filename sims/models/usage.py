@@ -1,4 +1,4 @@
-"""Usage by day: one small row a SIM that is written again and again, and closed months packed by 128 SIMs.
+"""Usage by day: one small row a SIM that is written again and again, and closed months packed by 192 SIMs.
 
 What a row a SIM and day would cost, and what this costs instead, stands in ``docs/usage.md``. Days are days in UTC.
 """
@@ -49,9 +49,9 @@ class SimUsage(models.Model):
 
 
 class UsageMonth(models.Model):
-    """A closed month of up to 128 SIMs whose ids follow each other. Written once, and once more to be thinned."""
+    """A closed month of up to 192 SIMs whose ids follow each other. Written once, and once more to be thinned."""
 
-    block = models.BigIntegerField(_("block"), help_text=_("Id of the SIM divided by 128."))
+    block = models.BigIntegerField(_("block"), help_text=_("Id of the SIM divided by 192."))
     month = models.DateField(_("month"), help_text=_("Its first day."))
     packed = models.BinaryField(_("packed"))
     thinned = models.BooleanField(_("only totals are left"), default=False)

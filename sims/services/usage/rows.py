@@ -14,9 +14,9 @@ from sims.services.usage.days import History
 from sims.services.usage.packing import pack, pack_cycles, pack_hours, unpack, unpack_cycles, unpack_hours
 
 EPOCH = date(1970, 1, 1).toordinal()
-PER_BLOCK = 128
-"""SIMs whose closed months lie in one row. PostgreSQL keeps it in pieces of 2 kB, four a page: with less than some pages
-a row, what is left over of the last is a good part of it."""
+PER_BLOCK = 192
+"""SIMs whose closed months lie in one row. PostgreSQL keeps it in pieces of 2 kB, four a page: of a row of one or two
+pages, what is left over of the last would be a good part."""
 
 _COLUMNS = ("sim_id", "counted", "usual", "cycle", "fell_at", "since", "day", "hours", "days", "cycles")
 _VALUES = f"({', '.join(['%s'] * len(_COLUMNS))})"
