@@ -6,7 +6,7 @@ app registers in ``AppConfig.ready()``, so that the apps below it need not know 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,17 +30,27 @@ class Happening:
     push_id: int | None = None
 
 
-Listener = Callable[[Happening], None]
+Listener = Callable[[Sequence[Happening]], None]
 
 _listeners: list[Listener] = []
 
 
 def listen(listener: Listener) -> None:
-    """Have ``listener`` called for everything told, in the caller's transaction; it must be idempotent and quick."""
+    """Have ``listener`` called for everything told, in the caller's transaction; it must be idempotent and quick.
+
+    It gets what is told together, and takes a number of queries that does not depend on how much that is.
+    """
     _listeners.append(listener)
 
 
 def emit(happening: Happening) -> None:
     """Tell it. Part of the caller's transaction: rolled back with it, kept with it."""
+    emit_many([happening])
+
+
+def emit_many(happenings: Sequence[Happening]) -> None:
+    """Tell many things at once, as :func:`emit` does."""
+    if not happenings:
+        return
     for listener in _listeners:
-        listener(happening)
+        listener(happenings)

@@ -208,7 +208,7 @@ def test_closed_months_are_packed_away_and_later_thinned_without_losing_a_byte(v
 
 def test_a_day_far_above_the_usual_one_is_marked_and_told_once(viewer, make_user, monkeypatch):
     told: list[events.Happening] = []
-    monkeypatch.setattr(events, "_listeners", [told.append])
+    monkeypatch.setattr(events, "_listeners", [told.extend])
     giccid, used = new_giccid(), 0
     for day in range(12):
         used += MB

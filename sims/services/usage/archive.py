@@ -56,7 +56,7 @@ def thin(*, today: date | None = None) -> int:
 
 
 def _close_block(block: int, cut: int) -> int:
-    """Close what the SIMs of a block hold of months before the day ``cut``. Waits for a row that a reading has locked."""
+    """Close what the SIMs of a block hold of months before day ``cut``. Waits for a row that a reading has locked."""
     ids = range(block * PER_BLOCK, (block + 1) * PER_BLOCK)
     with transaction.atomic():
         histories = read_locked(SimUsage.objects.filter(sim_id__in=list(ids), since__lt=cut))

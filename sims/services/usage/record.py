@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from core.events import Happening, emit
+from core.events import Happening, emit_many
 from sims.models import Sim, SimUsage
 from sims.services.usage.days import History, Reading, add, begin
 from sims.services.usage.rows import read_locked, store, to_date
@@ -57,6 +57,7 @@ def record(moved: Sequence[Moved]) -> None:
     by_id = {item.sim.pk: item for item in moved}
     known = read_locked(SimUsage.objects.filter(sim_id__in=sorted(by_id)))
     taken: dict[int, History] = {}
+    jumps: list[Happening] = []
     for sim_id in sorted(by_id):
         item = by_id[sim_id]
         reading, history = item.reading(), known.get(sim_id)
@@ -66,9 +67,10 @@ def record(moved: Sequence[Moved]) -> None:
             history = begin(reading, int(item.sim.first_seen_at.timestamp()))
         add(history, reading)
         taken[sim_id] = history
-        if _has_jumped(history):
-            _tell(item, history)
+        if _has_jumped(history) and item.sim.usage_jump_on != to_date(history.day):
+            jumps.append(_jump(item, history))
     store(taken)
+    emit_many(jumps)
 
 
 def _has_jumped(history: History) -> bool:
@@ -79,21 +81,17 @@ def _has_jumped(history: History) -> bool:
     return bool(today >= settings.CONFIG["USAGE_JUMP_LEAST"] and today > history.usual * factor)
 
 
-def _tell(item: Moved, history: History) -> None:
+def _jump(item: Moved, history: History) -> Happening:
     sim, day = item.sim, to_date(history.day)
-    if sim.usage_jump_on == day:
-        return
     sim.usage_jump_on = day
-    emit(
-        Happening(
-            kind="usage_jump",
-            key=f"usage_jump:{sim.giccid}:{day.isoformat()}",
-            at=item.at,
-            sim_id=sim.pk,
-            account_name=sim.account_id,
-            value=round(history.today / history.usual, 1) if history.usual else None,
-            detail={"used": history.today, "usual": history.usual, "day": day.isoformat()},
-        )
+    return Happening(
+        kind="usage_jump",
+        key=f"usage_jump:{sim.giccid}:{day.isoformat()}",
+        at=item.at,
+        sim_id=sim.pk,
+        account_name=sim.account_id,
+        value=round(history.today / history.usual, 1) if history.usual else None,
+        detail={"used": history.today, "usual": history.usual, "day": day.isoformat()},
     )
 
 
