@@ -1,8 +1,8 @@
 """What usage by day costs: bytes for a million SIMs and a year, and microseconds for a reading.
 
-    .venv/bin/python -m benchmarks.usage --database postgres --sims 960 --days 76
+    .venv/bin/python -m benchmarks.usage --database postgres --sims 7680 --days 76 --reads 1
 
-Every SIM uses some megabytes each day and is read four times a day, in chunks of 200 and in the order of ids, as a
+Every SIM uses some megabytes each day and is read so many times a day, in chunks of 200 and in the order of ids, as a
 walk does; nobody is silent, so a real fleet is cheaper. The sizes are those of the database itself, indexes included.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.stage import machine, peak_memory, save, stage
 
-READS, CHUNK = 4, 200
+CHUNK = 200
 MILLION = 1_000_000
 _START = datetime(2026, 9, 1, tzinfo=UTC)
 
@@ -27,17 +27,24 @@ def main() -> None:
     """Make the history, print the sizes with their arithmetic, write them to a file."""
     parser = argparse.ArgumentParser(description="Measure the room that usage by day takes.")
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="postgres")
-    parser.add_argument("--sims", type=int, default=960)
+    parser.add_argument("--sims", type=int, default=7680)
     parser.add_argument("--days", type=int, default=76)
+    parser.add_argument("--reads", type=int, default=4, help="readings a day")
     arguments = parser.parse_args()
     with stage(arguments.database):
-        found = measure(arguments.sims, arguments.days)
-        result = {"sims": arguments.sims, "days": arguments.days, "machine": machine(), **found}
+        found = measure(arguments.sims, arguments.days, arguments.reads)
+        result = {
+            "sims": arguments.sims,
+            "days": arguments.days,
+            "reads": arguments.reads,
+            "machine": machine(),
+            **found,
+        }
     show(result)
     print(f"written to {save(f'usage-{arguments.sims}-{arguments.days}-{arguments.database}', result).name}")
 
 
-def measure(sims: int, days: int) -> dict[str, Any]:
+def measure(sims: int, days: int, reads: int) -> dict[str, Any]:
     """Record ``days`` days of readings of ``sims`` SIMs, packing months away when they are due as the portal does.
 
     76 days from the first of September end where the running rows are at their largest: a month and a half.
@@ -47,7 +54,7 @@ def measure(sims: int, days: int) -> dict[str, Any]:
     from sims.services.usage import archive
 
     fleet.build(sims)
-    seconds, cpu, readings = record(sims, days)
+    seconds, cpu, readings = record(sims, days, reads)
     settle()
     running = size(SimUsage)
     today = (_START + timedelta(days=days + 31)).date()
@@ -68,7 +75,7 @@ def measure(sims: int, days: int) -> dict[str, Any]:
     }
 
 
-def record(sims: int, days: int) -> tuple[float, float, int]:
+def record(sims: int, days: int, reads: int) -> tuple[float, float, int]:
     """Take the readings in as the mirror does; answers the seconds that took, those computed here, and their number."""
     from django.db import transaction
 
@@ -81,13 +88,13 @@ def record(sims: int, days: int) -> tuple[float, float, int]:
     choice, used = random.Random(1), [0] * len(rows)
     pace = [choice.randrange(1_000_000, 8_000_000) for _ in rows]
     seconds, cpu, readings, before_at = 0.0, 0.0, 0, _START
-    for at in moments(days):
+    for at in moments(days, reads):
         cycle, before_cycle = month_of(at), month_of(before_at)
         for start in range(0, len(rows), CHUNK):
             moved = []
             for number, sim in enumerate(rows[start : start + CHUNK], start):
                 before = {"data_usage": used[number], "cycle_start": before_cycle, "data_quota": 100_000_000}
-                grown = int(pace[number] * choice.uniform(0.0, 2.0) / READS)
+                grown = int(pace[number] * choice.uniform(0.0, 2.0) / reads)
                 used[number] = grown + (used[number] if cycle == before_cycle else 0)
                 facts = SimpleNamespace(
                     pk=sim.pk, giccid=sim.giccid, account_id=sim.account_id, data_usage=used[number],
@@ -104,16 +111,16 @@ def record(sims: int, days: int) -> tuple[float, float, int]:
     return seconds, cpu, readings
 
 
-def moments(days: int) -> Iterator[datetime]:
+def moments(days: int, reads: int) -> Iterator[datetime]:
     """When the SIMs are read; every week the database is left to vacuum, which autovacuum does more often."""
     from sims.services.usage import archive
 
-    for number in range(1, days * READS):
-        if number % (7 * READS) == 0:
-            while archive.close_months(today=(_START + timedelta(hours=24 / READS) * number).date()):
+    for number in range(1, days * reads):
+        if number % (7 * reads) == 0:
+            while archive.close_months(today=(_START + timedelta(hours=24 / reads) * number).date()):
                 continue
             settle()
-        yield _START + timedelta(hours=24 / READS) * number + timedelta(minutes=7)
+        yield _START + timedelta(hours=24 / reads) * number + timedelta(minutes=7)
 
 
 def month_of(moment: datetime) -> datetime:

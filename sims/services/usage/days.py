@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from statistics import median_low
 
-from sims.services.usage.packing import MOST, Cycle
+from sims.services.usage.packing import MOST, Cycle, pack, unpack
 
 DAY, HOUR = 86400, 3600
 BELIEVED = DAY
@@ -43,7 +43,8 @@ class Reading:
 
 @dataclass
 class History:
-    """The columns of ``SimUsage``, unpacked."""
+    """The columns of ``SimUsage``. The days are unpacked when somebody looks at them: most readings do not, for
+    they only add to the newest day."""
 
     since: int
     day: int
@@ -52,9 +53,24 @@ class History:
     fell_at: int = 0
     usual: int = -1
     hours: list[int] = field(default_factory=lambda: [0] * 24)
-    days: list[int] = field(default_factory=list)
-    """From ``since`` to the day before ``day``: bytes times two, plus one for an estimate."""
+    packed_days: bytes = b""
     cycles: list[Cycle] = field(default_factory=list)
+    _days: list[int] | None = None
+
+    @property
+    def days(self) -> list[int]:
+        """From ``since`` to the day before ``day``: bytes times two, plus one for an estimate."""
+        if self._days is None:
+            self._days = unpack(self.packed_days)
+        return self._days
+
+    @days.setter
+    def days(self, days: list[int]) -> None:
+        self._days = days
+
+    def days_packed(self) -> bytes:
+        """The days as a column."""
+        return self.packed_days if self._days is None else pack(self._days)
 
     @property
     def today(self) -> int:
@@ -66,9 +82,7 @@ def begin(reading: Reading, known_since: int) -> History:
     """The history of a SIM whose usage moves for the first time; until then it stood still, since ``known_since``."""
     day = reading.before_at // DAY
     since = max(min(known_since // DAY, day), day - USUAL_DAYS)
-    history = History(
-        since=since, day=since, counted=_sane(reading.before), cycle=reading.before_cycle, days=[], hours=[0] * 24
-    )
+    history = History(since=since, day=since, counted=_sane(reading.before), cycle=reading.before_cycle)
     still(history, day)
     return history
 

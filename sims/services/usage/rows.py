@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from sims.models import SimUsage
 from sims.services.usage.days import History
-from sims.services.usage.packing import pack, pack_cycles, pack_hours, unpack, unpack_cycles, unpack_hours
+from sims.services.usage.packing import pack_cycles, pack_hours, unpack_cycles, unpack_hours
 
 EPOCH = date(1970, 1, 1).toordinal()
 PER_BLOCK = 192
@@ -62,7 +62,7 @@ def _unpacked(row: Sequence[Any]) -> History:
         fell_at=fell_at,
         usual=usual,
         hours=unpack_hours(hours),
-        days=unpack(days),
+        packed_days=bytes(days),
         cycles=unpack_cycles(cycles),
     )
 
@@ -77,7 +77,7 @@ def _packed(sim_id: int, history: History) -> tuple[Any, ...]:
         history.since,
         history.day,
         pack_hours(history.hours),
-        pack(history.days),
+        history.days_packed(),
         pack_cycles(history.cycles),
     )
 
