@@ -97,7 +97,7 @@ def test_a_dialog_is_accessible_and_gives_the_focus_back(open_page, giccid, acti
 def test_usage_is_drawn_when_it_comes_into_sight_and_stands_in_a_table(open_page, giccid):
     page = open_page("viewer")
     page.goto(f"/sims/{giccid}/")
-    page.locator("#usage").scroll_into_view_if_needed()
+    page.evaluate("document.getElementById('usage').scrollIntoView()")
     page.get_by_role("link", name="Cycles", exact=True).click()
     figure = page.locator("figure[data-chart=usage-cycles]")
     expect(figure.get_by_role("img")).to_be_visible()
