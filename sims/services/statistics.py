@@ -9,7 +9,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from sims.models import Account, CountryMonth, CountryUsage
+from sims.models import Account, CountryMonth, CountryUsage, SyncRun
 from sims.services import values
 from sims.services.carrier import get_client
 from sims.services.reference import can_be_asked_for
@@ -96,8 +96,9 @@ def _read_month(client: SmartHub, held: Held, name: str, month: date) -> int | N
 
 
 def is_wanted() -> bool:
-    """Whether there is an account to ask about."""
-    return Account.objects.exists()
+    """Whether it is known which accounts there are to ask about."""
+    kinds = [SyncRun.Kind.FULL, SyncRun.Kind.REFERENCE]
+    return SyncRun.objects.filter(kind__in=kinds, state=SyncRun.State.DONE).exists() and Account.objects.exists()
 
 
 def _months_back() -> Iterator[date]:
