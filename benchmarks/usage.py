@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="postgres")
     parser.add_argument("--sims", type=int, default=7680)
     parser.add_argument("--days", type=int, default=76)
-    parser.add_argument("--reads", type=int, default=4, help="readings a day")
+    parser.add_argument("--reads", type=int, default=1, help="readings a day")
     arguments = parser.parse_args()
     with stage(arguments.database):
         found = measure(arguments.sims, arguments.days, arguments.reads)
@@ -69,7 +69,6 @@ def measure(sims: int, days: int, reads: int) -> dict[str, Any]:
         "cpu_microseconds_a_reading": round(cpu / readings * 1e6, 1),
         "running": running,
         "closed": size(UsageMonth),
-        "closed_sim_months": sims * len(set(UsageMonth.objects.values_list("month", flat=True))),
         "closing_seconds": round(closing, 2),
         "peak_mib": peak_memory(),
     }
@@ -161,13 +160,14 @@ def show(result: dict[str, Any]) -> None:
     for name in ("running", "closed"):
         entry = result[name]
         print(f"{name:22}{entry['rows']:>8,} rows{entry['bytes']:>14,} bytes, {entry['indexes']:,} of them indexes")
-    if not running["bytes"] or not result["closed_sim_months"]:
+    if not running["bytes"] or not closed["bytes"]:
         return
-    a_sim, a_month = running["bytes"] / sims, closed["bytes"] / result["closed_sim_months"]
-    year = a_sim + 12 * a_month
+    sim_days = sims * result["days"]
+    a_sim, a_day = running["bytes"] / sims, closed["bytes"] / sim_days
     print(f"running rows: {running['bytes']:,} bytes / {sims:,} SIMs = {a_sim:.0f} bytes a SIM, however long")
-    print(f"closed: {closed['bytes']:,} bytes / {result['closed_sim_months']:,} = {a_month:.1f} bytes a SIM and month")
-    print(f"a year of a million SIMs: ({a_sim:.0f} + 12 × {a_month:.1f}) × 10⁶ = {year * MILLION / 1e9:.2f} GB")
+    print(f"closed: {closed['bytes']:,} bytes / {sim_days:,} = {a_day:.2f} bytes a SIM and day")
+    year = a_sim + 365 * a_day
+    print(f"a year of a million SIMs: ({a_sim:.0f} + 365 × {a_day:.2f}) × 10⁶ = {year * MILLION / 1e9:.2f} GB")
 
 
 if __name__ == "__main__":
