@@ -1,6 +1,6 @@
 """What usage by day costs: bytes for a million SIMs and a year, and microseconds for a reading.
 
-    .venv/bin/python -m benchmarks.usage --database postgres --sims 7680 --days 76 --reads 1
+    .venv/bin/python -m benchmarks.usage --database postgres --sims 15360 --days 76 --reads 1
 
 Every SIM uses some megabytes each day and is read so many times a day, in chunks of 200 and in the order of ids, as a
 walk does; nobody is silent, so a real fleet is cheaper. The sizes are those of the database itself, indexes included.
@@ -27,7 +27,7 @@ def main() -> None:
     """Make the history, print the sizes with their arithmetic, write them to a file."""
     parser = argparse.ArgumentParser(description="Measure the room that usage by day takes.")
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="postgres")
-    parser.add_argument("--sims", type=int, default=7680)
+    parser.add_argument("--sims", type=int, default=15360)
     parser.add_argument("--days", type=int, default=76)
     parser.add_argument("--reads", type=int, default=1, help="readings a day")
     arguments = parser.parse_args()
