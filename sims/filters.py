@@ -32,6 +32,7 @@ QUOTA = {"0-50": (0, 50), "50-80": (50, 80), "80-100": (80, 100), "over": (100, 
 
 ONLINE = {"yes": 1, "no": 0, "unknown": -1}
 _SEEN_VALUE = re.compile(r"(within|older)-(\d{1,4})d\Z")
+_DAYS_VALUE = re.compile(r"([1-9][0-9]{0,2})d\Z", re.ASCII)
 
 
 def _column(name: str) -> Callable[[list[str]], Q]:
@@ -78,6 +79,14 @@ def _seen(values: list[str]) -> Q:
             else:
                 condition |= Q(LessThan(_SEEN, moment)) & Q(last_session_at__isnull=False)
     return condition
+
+
+def _unusual(values: list[str]) -> Q:
+    """``7d``, with any number of days: a day of usage far above the SIM's usual one, lately."""
+    days = [int(match[1]) for value in values if (match := _DAYS_VALUE.match(value))]
+    if not days:
+        return Q(pk__in=[])
+    return Q(usage_jump_on__gt=timezone.now().date() - timedelta(days=max(days)))
 
 
 def _tag(values: list[str]) -> Q:
@@ -159,7 +168,11 @@ class SimFilterSet(FilterSet):
         ],
         condition=_quota,
     )
-
+    unusual = ManyFilter(
+        label=_("Unusual usage"),
+        choices=[("1d", _("Today")), ("7d", _("In the last 7 days")), ("30d", _("In the last 30 days"))],
+        condition=_unusual,
+    )
     tag = ManyFilter(label=_("Tag"), choices=_tags, condition=_tag)
 
     @property

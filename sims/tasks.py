@@ -10,9 +10,10 @@ from celery.signals import worker_ready, worker_shutting_down
 
 from core.queue import enqueue
 from sims.models import SyncRun
-from sims.services import sync, sync_runs
+from sims.services import statistics, sync, sync_runs, unknown
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
+from sims.services.usage import archive
 from smarthub import Lane
 from smarthub.errors import NotFound, SmartHubError
 
@@ -46,6 +47,26 @@ def follow_changes() -> None:
 def read_reference() -> None:
     """Read accounts, plans and pools."""
     sync.run(SyncRun.Kind.REFERENCE, trigger="schedule")
+
+
+@shared_task
+def read_statistics() -> None:
+    """Read usage by country and month."""
+    if statistics.is_wanted():
+        sync.run(SyncRun.Kind.STATISTICS, trigger="schedule")
+
+
+@shared_task
+def fetch_stubs() -> None:
+    """Read accounts, plans and pools that a SIM named and nobody has read yet, each once."""
+    unknown.fetch()
+
+
+@shared_task
+def close_usage_months() -> None:
+    """Pack closed months of usage away, and thin old ones out: a piece of it each time."""
+    archive.close_months()
+    archive.thin()
 
 
 @shared_task

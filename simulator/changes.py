@@ -35,7 +35,8 @@ class Changes:
         """Keep the usage so far; it grows on from now, or stands still."""
         fleet = self.carrier.fleet
         used = fleet.usage(found.index, fleet.bits(found.index), now, found.over)
-        return {"use": [used, cycle_of(now)[0], int(now) if runs_on else None]}
+        kept: dict[str, Any] = {"use": [used, cycle_of(now)[0], int(now) if runs_on else None]}
+        return kept | {"spike": [0, 0]} if "spike" in found.over else kept
 
     def set_status(
         self, found: Found, target: str, source: Source, trace: Trace = FULL, when: float | None = None

@@ -28,7 +28,7 @@ HELP = {
     "GET /fleet": "accounts, counts by state, example SIMs, plans, pools, the clock",
     "GET /sims/<giccid>": "the SIM object as it would be answered",
     "PATCH /sims/<giccid>": "a change made by somebody else: status, imei, plan, add_plan, custom1-5, apns, "
-    "accountName, imsi, msisdn, sharePoolCode, session, dataUsage, extra, drop, log, push",
+    "accountName, imsi, msisdn, sharePoolCode, session, dataUsage, addUsage, extra, drop, log, push",
     "POST /sims": "add a SIM: giccid, accountName, status and the fields of PATCH",
     "DELETE /sims/<giccid>": "the carrier forgets a SIM",
     "GET|POST|DELETE /faults, DELETE /faults/<id>": "call, kind, probability, count, seconds, status, "

@@ -7,6 +7,7 @@ lists are filtered by them, and one 64-bit mix of seed and index for the rest, d
 import random
 from bisect import bisect_left
 from collections.abc import Mapping
+from itertools import accumulate
 from operator import or_
 from typing import Any, NamedTuple
 
@@ -25,6 +26,27 @@ NO_PAST, RECENT_STATUS, RECENT_PLAN, RECENT_IMEI, PAUSED_ONCE, PURCHASE, FAILED_
 _PAST_SHARES = (230, 9, 6, 3, 4, 3, 1)
 
 NOTHING: Mapping[str, Any] = {}
+
+# How much of its hourly rate a device uses in each hour of four weeks: a few habits, each an hour's share in 256ths
+# with a mean of one, kept as running sums so that the use between any two hours is one subtraction.
+_WEEKS, _HABITS, _ONE = 4 * 7 * 24, 8, 256
+
+
+def _habit(number: int) -> tuple[int, ...]:
+    rng = random.Random(f"habit {number}")
+    night, weekend = rng.uniform(0.2, 1.0), rng.uniform(0.3, 1.1)
+    shares = []
+    for day in range(_WEEKS // 24):
+        # The first of January 1970 was a Thursday.
+        mood = rng.uniform(0.5, 1.6) * (weekend if day % 7 in (2, 3) else 1.0)
+        shares += [mood * (1.0 if 6 <= hour < 20 else night) * rng.uniform(0.6, 1.4) for hour in range(24)]
+    scale = _ONE * _WEEKS / sum(shares)
+    sums = [0, *(int(part * scale) for part in accumulate(shares))]
+    sums[-1] = _ONE * _WEEKS
+    return tuple(sums)
+
+
+_HABIT_SUMS = tuple(_habit(number) for number in range(_HABITS))
 
 
 class Times(NamedTuple):
@@ -135,6 +157,15 @@ class Fleet:
         offset = (bits >> 40 & 0xFFF) * HOUR >> 12
         return max(0, int((end - offset) // HOUR) - int((start - offset) // HOUR))
 
+    @staticmethod
+    def busy(bits: int, start: float, end: float) -> int:
+        """:meth:`hours`, each with the share of the rate that the device's habits give it, in 256ths."""
+        offset = (bits >> 40 & 0xFFF) * HOUR >> 12
+        sums = _HABIT_SUMS[bits >> 60 & _HABITS - 1]
+        weeks, hour = divmod(int((end - offset) // HOUR), _WEEKS)
+        weeks_before, hour_before = divmod(int((start - offset) // HOUR), _WEEKS)
+        return max(0, (weeks - weeks_before) * sums[-1] + sums[hour] - sums[hour_before])
+
     def last_record(self, bits: int, now: float) -> int:
         """The moment of the latest usage record."""
         offset = (bits >> 40 & 0xFFF) * HOUR >> 12
@@ -161,17 +192,19 @@ class Fleet:
         """Bytes used in the billing cycle that holds ``now``: a pure function of time and the SIM's changes."""
         start, _ = cycle_of(now)
         rate = self.rate(index, bits)
+        spike_cycle, spike = over.get("spike", (0, 0))
+        extra = spike if spike_cycle == start else 0
         if "use" in over:
             base, base_cycle, since = over["use"]
-            used = base if base_cycle == start else 0
-            return used if since is None else used + rate * self.hours(bits, max(since, start), now)
+            used = extra + (base if base_cycle == start else 0)
+            return used if since is None else used + (rate * self.busy(bits, max(since, start), now) >> 8)
         times = times or self.times(index, bits)
         if times.activated is None:
-            return 0
+            return extra
         until = times.stopped if times.stopped is not None else now
         if times.stopped is None and self.is_offline(index, bits):
             until = self.last_seen(index, bits, now)
-        return rate * self.hours(bits, max(times.activated, start), min(until, now))
+        return extra + (rate * self.busy(bits, max(times.activated, start), min(until, now)) >> 8)
 
     def imsi(self, index: int) -> str:
         """Fifteen digits: 460 01 and a number that no other SIM has."""

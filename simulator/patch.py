@@ -5,6 +5,7 @@ from typing import Any
 
 from simulator import catalog, sims
 from simulator.changes import Changes, Trace
+from simulator.clock import cycle_of
 from simulator.state import Carrier, Found, Source
 
 GICCID = re.compile(r"\d{19,20}", re.ASCII)
@@ -20,6 +21,7 @@ _KNOWN = {
     "add_plan",
     "session",
     "dataUsage",
+    "addUsage",
     "extra",
     "drop",
     "log",
@@ -44,7 +46,14 @@ def check(body: dict[str, Any]) -> None:
     for name, type_ in (("plan", "BASIC"), ("add_plan", "SUPPLEMENTARY")):
         if name in body and (body[name] not in catalog.PLANS or catalog.PLANS[body[name]].type != type_):
             raise ValueError(f"{name} must be the code of a {type_} plan")
-    for name, kind in (("extra", dict), ("session", dict), ("drop", list), ("apns", list), ("dataUsage", int)):
+    for name, kind in (
+        ("extra", dict),
+        ("session", dict),
+        ("drop", list),
+        ("apns", list),
+        ("dataUsage", int),
+        ("addUsage", int),
+    ):
         if name in body and not isinstance(body[name], kind):
             raise ValueError(f"{name} must be a {kind.__name__}")
     for entry in body.get("apns", ()):
@@ -57,6 +66,10 @@ def apply(carrier: Carrier, changes: Changes, found: Found, body: dict[str, Any]
     trace = Trace(bool(body.get("log", True)), bool(body.get("push", True)))
     plain = {own: body[name] for name, own in _PLAIN.items() if name in body}
     plain |= {name: body[name] for name in ("session", "dataUsage", "extra", "drop") if name in body}
+    if "addUsage" in body:
+        cycle = cycle_of(carrier.clock.now())[0]
+        before = found.over.get("spike", (0, 0))
+        plain["spike"] = [cycle, body["addUsage"] + (before[1] if before[0] == cycle else 0)]
     if plain:
         found = carrier.change(found, plain)
         if "account" in plain:

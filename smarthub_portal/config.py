@@ -33,6 +33,7 @@ class Option:
 
 
 MODES = ("production", "demo", "test")
+DATA_UNITS = ("binary", "decimal")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 OPTIONS: tuple[Option, ...] = (
@@ -88,6 +89,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("SYNC_FULL_EVERY", int, 6 * 3600, "Seconds between full walks of the carrier's list."),
     Option("SYNC_CHANGES_EVERY", int, 60, "Seconds between readings of the carrier's change logs.", demo=10),
     Option("SYNC_REFERENCE_EVERY", int, 3600, "Seconds between readings of accounts, plans and pools."),
+    Option("SYNC_STATISTICS_EVERY", int, 86400, "Seconds between readings of usage by country.", demo=3600),
     Option("SYNC_LEASE", int, 120, "Seconds after which a sync that shows no life is taken over.", demo=30),
     Option(
         "SYNC_RESUME_WITHIN",
@@ -96,6 +98,17 @@ OPTIONS: tuple[Option, ...] = (
         "Seconds within which an interrupted walk goes on from its last page.",
     ),
     Option("SIM_REFRESH_AFTER", int, 300, "Seconds after which an opened SIM page reads its SIM again.", demo=60),
+    Option(
+        "USAGE_DAYS_KEPT", int, 400, "Days for which usage is kept by day; of older months totals stay. 0 keeps all."
+    ),
+    Option(
+        "USAGE_JUMP_FACTOR",
+        float,
+        5.0,
+        "A day is unusual from this many times a SIM's usual day (median of 14) on; 0 looks for none.",
+    ),
+    Option("USAGE_JUMP_LEAST", int, 10 * 1024 * 1024, "Bytes below which no day is unusual."),
+    Option("DATA_UNITS", str, "binary", "Whether a MB is 1024 kB, as plans count (`binary`), or 1000 (`decimal`)."),
     Option(
         "TIMELINE_JOIN_WINDOW",
         int,
@@ -231,7 +244,7 @@ def load() -> Configuration:
         config[option.name] = read(env, option, default)
     config["DATA_DIR"] = data_dir
     config["LOG_LEVEL"] = config["LOG_LEVEL"].upper()
-    for name, allowed in (("PORTAL_MODE", MODES), ("LOG_LEVEL", LOG_LEVELS)):
+    for name, allowed in (("PORTAL_MODE", MODES), ("LOG_LEVEL", LOG_LEVELS), ("DATA_UNITS", DATA_UNITS)):
         # A mode with a typing error must not be one that is less strict.
         if config[name] not in allowed:
             raise ImproperlyConfigured(f"{name} is {config[name]!r}: give one of {', '.join(allowed)}.")

@@ -39,6 +39,9 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "sims.tasks.full_walk": config["SYNC_FULL_EVERY"],
         "sims.tasks.resume_syncs": 30,
         "sims.tasks.read_reference": config["SYNC_REFERENCE_EVERY"],
+        "sims.tasks.read_statistics": config["SYNC_STATISTICS_EVERY"],
+        "sims.tasks.fetch_stubs": 30,
+        "sims.tasks.close_usage_months": 60,
     }
     return {
         task: {"task": task, "schedule": float(seconds), "options": {"expires": max(float(seconds), 10.0)}}

@@ -51,6 +51,7 @@ def addresses(giccid: str, client) -> dict[str, tuple[str, dict[str, str]]]:
         "list, search for an identifier": (f"/sims/?q={giccid}", HTMX),
         "SIM": (f"/sims/{giccid}/", {}),
         "SIM, older entries": (f"/sims/{giccid}/timeline/", HTMX),
+        "SIM, usage": (f"/sims/{giccid}/usage/", HTMX),
         "SIM, nothing new": (unescape(live), HTMX),
         "SIM, something new": (f"/sims/{giccid}/live/", HTMX),
     }

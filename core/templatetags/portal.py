@@ -11,8 +11,10 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from django import template
+from django.conf import settings
 from django.http import HttpRequest
 from django.template import Context
+from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.dates import MONTHS_3
@@ -137,20 +139,26 @@ def exact(moment: datetime | date | None) -> SafeString:
     return format_html('<time datetime="{}">{}</time>', moment.isoformat(), text)
 
 
+def data_unit() -> int:
+    """How many kB are a MB to this portal: 1024, or 1000 (``DATA_UNITS``)."""
+    return 1000 if settings.CONFIG["DATA_UNITS"] == "decimal" else 1024
+
+
 @register.filter(name="bytes")
 def human_bytes(value: int | None) -> str:
     """A number of bytes with three digits, such as ``73.4 MB``; an empty text for ``None``.
 
-    A unit is 1,024 of the one below, as the carrier counts: its documented plan of 100 MB holds 104,857,600 bytes.
+    A unit is 1,024 of the one below, as the carrier counts (its documented plan of 100 MB holds 104,857,600 bytes),
+    or 1,000 where ``DATA_UNITS`` is ``decimal``.
     """
     if value is None:
         return ""
     amount = float(value)
     if abs(amount) < 1000:
         return _("%(number)s B") % {"number": int(value)}
-    power = 0
+    power, unit = 0, data_unit()
     while power == 0 or (abs(amount) >= 999.5 and power < len(_UNITS)):
-        amount /= 1024
+        amount /= unit
         power += 1
     places = 0 if amount.is_integer() or abs(amount) >= 99.95 else 1 if abs(amount) >= 9.995 else 2
     return f"{number_format(round(amount, places), decimal_pos=places)} {_UNITS[power - 1]}"
@@ -225,6 +233,18 @@ def forward_badge(state: str | None) -> SafeString:
 def switch_badge(on: bool) -> SafeString:
     """Whether something is switched on, as coloured dot and word."""
     return _badge(SWITCHES, "on" if on else "off")
+
+
+@register.inclusion_tag("components/chart.html", name="chart")
+def chart_tag(chart: object) -> dict[str, object]:
+    """A chart (:class:`core.charts.Chart`) with its title, its drawing and its table."""
+    return {"chart": chart}
+
+
+@register.simple_tag
+def chart_script() -> SafeString:
+    """What a page with charts, or with a part that may bring some, has in its head."""
+    return format_html('<script src="{}" defer></script>', static("js/charts.js"))
 
 
 @register.simple_tag(takes_context=True)

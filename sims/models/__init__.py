@@ -1,20 +1,28 @@
 """The mirror's records."""
 
+from sims.models.history import AccountHistory, CountryMonth, CountryUsage, PoolHistory
 from sims.models.reference import Account, RatePlan, SharePool
 from sims.models.sim import Note, Sim, Subscription
 from sims.models.sync import SyncRun
 from sims.models.tag import SimTag, Tag
 from sims.models.timeline import TimelineEvent
+from sims.models.usage import SimUsage, UsageMonth
 
 __all__ = [
     "Account",
+    "AccountHistory",
+    "CountryMonth",
+    "CountryUsage",
     "Note",
+    "PoolHistory",
     "RatePlan",
     "SharePool",
     "Sim",
     "SimTag",
+    "SimUsage",
     "Subscription",
     "SyncRun",
     "Tag",
     "TimelineEvent",
+    "UsageMonth",
 ]

@@ -12,6 +12,9 @@ class Reference(models.Model):
     fetched_at = models.DateTimeField(
         _("read at"), null=True, blank=True, help_text=_("Empty: only its name is known yet.")
     )
+    asked_at = models.DateTimeField(
+        _("asked for"), null=True, blank=True, help_text=_("When it was asked for by itself, being unknown; only once.")
+    )
     raw = models.JSONField(_("as received"), default=dict, blank=True)
 
     class Meta:

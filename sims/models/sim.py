@@ -75,6 +75,9 @@ class Sim(models.Model):
     quota_percent = models.IntegerField(
         _("quota used, percent"), null=True, blank=True, help_text=_("Rounded down; empty without a quota.")
     )
+    usage_jump_on = models.DateField(
+        _("unusual usage on"), null=True, blank=True, help_text=_("The last day (UTC) far above the SIM's usual ones.")
+    )
     sms_usage = models.IntegerField(_("SMS in the cycle"), null=True, blank=True)
     online = models.BooleanField(_("online"), null=True, blank=True)
     last_session_at = models.DateTimeField(_("last session"), null=True, blank=True)

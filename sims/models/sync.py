@@ -20,6 +20,7 @@ class SyncRun(models.Model):
         FULL = "full", _("Full walk")
         CHANGES = "changes", _("Change logs")
         REFERENCE = "reference", _("Accounts, plans and pools")
+        STATISTICS = "statistics", _("Usage by country")
 
     class State(models.TextChoices):
         RUNNING = "running", _("Running")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from sims.models import SyncRun
@@ -40,6 +40,10 @@ class SyncStatus:
     watermark: datetime | None = None
     """Change logs are read up to here."""
     last_walk: SyncRun | None = None
+    reference_at: datetime | None = None
+    """When accounts, plans and pools were last read."""
+    statistics_at: datetime | None = None
+    """When usage by country was last read."""
     last_failed: SyncRun | None = None
     """The newest run of some kind, if it failed."""
     budget: dict[str, Any] | None = None
@@ -62,14 +66,26 @@ def sync_status(user: User | AnonymousUser) -> SyncStatus:
     """Freshness of the mirror, what runs now, the call budget. A fixed number of queries."""
     runs = list_runs(user)
     last_walk = runs.filter(kind=SyncRun.Kind.FULL, state=SyncRun.State.DONE).first()
+    read_at = _last_done(runs, [SyncRun.Kind.REFERENCE, SyncRun.Kind.STATISTICS])
+    reference_at = read_at.get(SyncRun.Kind.REFERENCE)
+    if last_walk and (reference_at is None or reference_at < last_walk.started_at):
+        # A full walk begins with them.
+        reference_at = last_walk.started_at
     return SyncStatus(
         running=view_runs(runs.filter(state=SyncRun.State.RUNNING)),
         oldest_data=last_walk.started_at if last_walk else None,
         watermark=last_watermark(),
         last_walk=last_walk,
+        reference_at=reference_at,
+        statistics_at=read_at.get(SyncRun.Kind.STATISTICS),
         last_failed=_last_failed(runs),
         budget=sync.budget_state(),
     )
+
+
+def _last_done(runs: QuerySet[SyncRun], kinds: list[str]) -> dict[str, datetime]:
+    done = runs.filter(kind__in=kinds, state=SyncRun.State.DONE).order_by()
+    return dict(done.values_list("kind").annotate(at=Max("started_at")))
 
 
 def _last_failed(runs: QuerySet[SyncRun]) -> SyncRun | None:

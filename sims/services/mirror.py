@@ -20,6 +20,7 @@ from sims.services.reading import Reading
 from sims.services.stubs import ensure_stubs
 from sims.services.subscriptions import store_subscriptions
 from sims.services.timeline_store import Told
+from sims.services.usage.record import Moved, has_moved, record
 from smarthub import contract
 
 _AT_ONCE = 200
@@ -139,6 +140,7 @@ class _Chunk:
         self.problems = 0
         self.told: list[Told] = []
         self.events: list[TimelineEvent] = []
+        self.moved: list[Moved] = []
 
     def apply(self) -> ApplyResult:
         rows = self._rows(self.snapshots)
@@ -147,6 +149,8 @@ class _Chunk:
         same, changed, stale = self._compare(rows)
         new = self._new(strangers)
         self._stubs([row for row, _ in changed] + list(new.values()))
+        # Before the SIMs are written: it may mark some of them.
+        record(self.moved)
         if changed:
             Sim.objects.bulk_create(
                 [row for row, _ in changed], update_conflicts=True, unique_fields=["id"], update_fields=_UPDATED
@@ -216,6 +220,8 @@ class _Chunk:
         row.search = readings.search_text(row)
         if before["status"] != row.status:
             row.status_changed_at = self.observed_at
+        if has_moved(row, before):
+            self.moved.append(Moved(row, row.observed_at, self.observed_at, before))
         self._tell(row, before)
         return True
 

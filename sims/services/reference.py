@@ -14,6 +14,7 @@ from django.utils import timezone
 from sims.models import Account, RatePlan, SharePool
 from sims.services import values
 from sims.services.carrier import get_client
+from sims.services.histories import keep_account, keep_pools
 from sims.services.reading import storable
 from sims.services.stubs import ensure_stubs
 from sims.services.sync_pages import ListBroken, Pages
@@ -55,20 +56,20 @@ def read_all_reference(client: SmartHub, held: Held) -> Read:
     asker = _Asker(held, read)
     enterprise = asker.ask("enterprise", client.get_enterprise, needed=True)
     for name in _account_names(enterprise):
-        if not _can_be_asked_for(name):
+        if not can_be_asked_for(name):
             read.errors += 1
             continue
-        _store_account(name, asker.ask("account", lambda name=name: client.get_account(name)))  # type: ignore[misc] # mypy infers no lambda with a default
+        store_account(name, asker.ask("account", lambda name=name: client.get_account(name)))  # type: ignore[misc] # mypy infers no lambda with a default
         plans, complete = asker.ask_list(
             "plans",
             lambda number, size, name=name: client.list_plans(name, number, size),  # type: ignore[misc] # as above
             client.page_size,
         )
-        _store_plans(name, plans, complete=complete)
+        store_plans(name, plans, complete=complete)
         read.records += 1 + len(plans)
         held.advance()
     pools, _ = asker.ask_list("pools", lambda number, size: client.list_pools(page=number, size=size), client.page_size)
-    _store_pools(pools)
+    store_pools(pools)
     read.records += len(pools)
     held.advance()
     return read
@@ -119,20 +120,22 @@ def _account_names(enterprise: contract.Enterprise | None) -> list[str]:
     return list(dict.fromkeys([*listed, *known]))
 
 
-def _can_be_asked_for(name: str) -> bool:
-    """Whether the name can stand in a path; a SIM may name any account, the empty one too."""
+def can_be_asked_for(name: str) -> bool:
+    """Whether the name is the carrier's and can stand in a path; a SIM may name any account, the empty one too."""
     try:
-        return bool(path_segment(name, "account"))
+        # A name that the mirror had to cut is not the carrier's.
+        return "~" not in name and bool(path_segment(name, "account"))
     except ValueError:
         return False
 
 
-def _store_account(name: str, account: contract.Account | None) -> None:
+def store_account(name: str, account: contract.Account | None) -> None:
+    """Store an account as it was read now, and keep it for the day; a stub for one that could not be read."""
     key = values.account_key(name)
     if account is None:
         ensure_stubs(Account, "name", {key: {}})
         return
-    Account.objects.update_or_create(
+    row, _ = Account.objects.update_or_create(
         name=key,
         defaults={
             "status": values.clip(account.status, 40),
@@ -143,10 +146,11 @@ def _store_account(name: str, account: contract.Account | None) -> None:
             "fetched_at": timezone.now(),
         },
     )
+    keep_account(row, sim_count=account.sim_count, status_counts=account.status_counts)
 
 
-def _store_plans(account_name: str, plans: list[contract.Plan], *, complete: bool) -> None:
-    """Plans that an incomplete list lacks stay the account's: nobody said that they are gone."""
+def store_plans(account_name: str, plans: list[contract.Plan], *, complete: bool) -> None:
+    """Store plans of an account. What an incomplete list lacks stays the account's: nobody said that it is gone."""
     now = timezone.now()
     rows = {
         values.code_key(plan.code): RatePlan(
@@ -174,7 +178,8 @@ def _store_plans(account_name: str, plans: list[contract.Plan], *, complete: boo
             own.add(*rows.values())
 
 
-def _store_pools(pools: list[contract.Pool]) -> None:
+def store_pools(pools: list[contract.Pool]) -> None:
+    """Store share pools as they were read now, and keep them for the day."""
     now = timezone.now()
     rows = {
         values.code_key(pool.code): SharePool(
@@ -196,6 +201,7 @@ def _store_pools(pools: list[contract.Pool]) -> None:
         ensure_stubs(Account, "name", {row.account_id: {} for row in rows.values() if row.account_id})
         ensure_stubs(RatePlan, "code", {row.plan_id: {} for row in rows.values() if row.plan_id})
         _upsert(SharePool, "code", rows)
+        keep_pools(rows[code] for code in sorted(rows))
 
 
 def _upsert(model: type[RatePlan] | type[SharePool], key: str, rows: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from sims.models import SyncRun
 from sims.services import sync_runs
 from sims.services.carrier import get_budget
 from sims.services.reference import read_reference
+from sims.services.statistics import is_wanted, read_statistics
 from sims.services.sync_changes import follow
 from sims.services.sync_pages import ListBroken
 from sims.services.sync_runs import Held, Interrupted, LeaseLost
@@ -36,6 +37,7 @@ _WORK: dict[str, Callable[[Held], None]] = {
     SyncRun.Kind.FULL: walk,
     SyncRun.Kind.CHANGES: follow,
     SyncRun.Kind.REFERENCE: read_reference,
+    SyncRun.Kind.STATISTICS: read_statistics,
 }
 _MOST_RESUMED = 20
 _RETRY_FAILED_AFTER = timedelta(minutes=10)
@@ -119,6 +121,8 @@ def resume() -> int:
     for kind, every in ((SyncRun.Kind.FULL, "SYNC_FULL_EVERY"), (SyncRun.Kind.REFERENCE, "SYNC_REFERENCE_EVERY")):
         if _is_due(kind, timedelta(seconds=settings.CONFIG[every])):
             sync_runs.ask_for_run(kind, trigger="schedule")
+    if is_wanted() and _is_due(SyncRun.Kind.STATISTICS, timedelta(seconds=settings.CONFIG["SYNC_STATISTICS_EVERY"])):
+        sync_runs.ask_for_run(SyncRun.Kind.STATISTICS, trigger="schedule")
     told = 0
     for waiting in SyncRun.objects.filter(state=SyncRun.State.RUNNING):
         if not sync_runs.is_alive(waiting):
@@ -136,8 +140,8 @@ def budget_state() -> dict[str, Any] | None:
 
 def _is_due(kind: str, every: timedelta) -> bool:
     now = timezone.now()
-    kinds = [SyncRun.Kind.FULL] if kind == SyncRun.Kind.FULL else [kind, SyncRun.Kind.FULL]
     # A full walk reads the reference data too.
+    kinds = [kind, SyncRun.Kind.FULL] if kind == SyncRun.Kind.REFERENCE else [kind]
     recent = Q(state=SyncRun.State.RUNNING) | Q(state=SyncRun.State.DONE, started_at__gt=now - every)
     failed = Q(kind=kind, state=SyncRun.State.FAILED, finished_at__gt=now - _RETRY_FAILED_AFTER)
     return not SyncRun.objects.filter(Q(recent, kind__in=kinds) | failed).exists()

@@ -35,6 +35,7 @@ def fleet(make_sim):
     b = make_sim(
         status="DEACTIVATED", plan="EU-2", country_code="FR", online=False, apn_state="MIXED",
         last_session_at=now - timedelta(days=40), data_usage=80, data_quota=100, quota_percent=80,
+        usage_jump_on=now.date() - timedelta(days=3),
     )  # fmt: skip
     c = make_sim(status="FROZEN_BY_MARS", account="other_account", data_usage=200, data_quota=100, quota_percent=200)
     return {sim.giccid: name for name, sim in (("a", a), ("b", b), ("c", c))}
@@ -72,6 +73,10 @@ def letters(fleet, answer) -> str:
         ("seen=older-30d", "b"),
         ("seen=older-90d", ""),
         ("seen=never", "c"),
+        ("unusual=7d", "b"),
+        ("unusual=1d", ""),
+        ("unusual=1d&unusual=30d", "b"),
+        ("unusual=often", ""),
         ("seen=older-30d&seen=never", "bc"),
         ("seen=next-week", ""),
         ("quota=0-50", "a"),

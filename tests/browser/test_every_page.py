@@ -11,6 +11,7 @@ PAGES = [
     "/sims/?q=898&status=ACTIVATED&sort=-giccid",
     "/sims/?q=nothing-has-this",
     "/sims/{giccid}/",
+    "/sims/{giccid}/usage/?show=cycles",
     "/sims/{giccid}/operations/suspend/",
     "/sims/{giccid}/operations/change_plan/",
     "/operations/",
@@ -122,6 +123,21 @@ def test_a_dialog_is_accessible_and_gives_the_focus_back(open_page, giccid, acti
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(button).to_be_focused()
+
+
+def test_usage_is_drawn_when_it_comes_into_sight_and_stands_in_a_table(open_page, giccid):
+    page = open_page("viewer")
+    page.goto(f"/sims/{giccid}/")
+    page.evaluate("document.getElementById('usage').scrollIntoView()")
+    page.get_by_role("link", name="Cycles", exact=True).click()
+    figure = page.locator("figure[data-chart=usage-cycles]")
+    expect(figure.get_by_role("img")).to_be_visible()
+    painted = (
+        "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(value => value)"
+    )
+    assert figure.locator("canvas").evaluate(painted)
+    figure.get_by_text("Figures as a table").click()
+    expect(figure.get_by_role("columnheader", name="Quota")).to_be_visible()
 
 
 def test_the_theme_is_the_users_own_choice(open_page):

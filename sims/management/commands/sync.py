@@ -26,7 +26,9 @@ class Command(BaseCommand):
     Exit code 0: done; 1: failed; 2: interrupted, to be gone on with later; 3: one is alive elsewhere (--no-wait).
     """
 
-    help = "Read the carrier's SIMs into the portal: all of them, what the change logs name, or plans and pools."
+    help = (
+        "Read the carrier's SIMs into the portal: all of them, what the change logs name, or what stands around them."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Exactly one kind."""
@@ -35,6 +37,7 @@ class Command(BaseCommand):
             (SyncRun.Kind.FULL, "every SIM the carrier lists"),
             (SyncRun.Kind.CHANGES, "the change logs since the last time, and the SIMs they name"),
             (SyncRun.Kind.REFERENCE, "accounts, plans and pools"),
+            (SyncRun.Kind.STATISTICS, "usage by country and month, of the accounts known"),
         ):
             kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=str(kind), help=text)
         parser.add_argument("--no-wait", action="store_true", help="do not watch a run that is alive elsewhere")
