@@ -26,6 +26,7 @@ from operations.job_summary import (
 from operations.kinds import KINDS
 from operations.models import BatchChunk, BatchJob
 from operations.services.jobs import rules
+from operations.services.jobs.feed import stands_off_since
 from operations.services.jobs.forms import ConfirmForm, ReasonForm
 from operations.tables_jobs import job_badge, job_bar, value_badge
 from sims.models import RatePlan
@@ -185,6 +186,8 @@ def _left_text(job: BatchJob, progress: Progress) -> str:
         return _("paused; nothing more is sent until it is resumed")
     if not job.pending:
         return ""
+    if job.state == State.RUNNING and stands_off_since(job) is not None:
+        return _("the carrier gives no clear answer, so only one is tried each minute")
     if progress.left is None:
         return _("too early to tell how long it takes")
     return _("about %(length)s left at this rate") % {"length": length_text(progress.left.total_seconds())}

@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from core.models import AuditEntry
 from operations.models import BatchJob, BatchLine, Operation
-from operations.services.jobs import followup, rules
+from operations.services.jobs import feed, followup, rules
 from operations.services.jobs.confirm import hold_sims
 from operations.services.jobs.plan import make_job
-from operations.tests.job_helpers import drive
+from operations.tests.job_helpers import drive, make_all_due, states_of, turn
 from operations.tests.plan_helpers import codes, held, planned, taken
 from sims.services.mirror import Source
 from sims.services.refresh import read_sims
@@ -58,6 +58,27 @@ def test_each_sim_gets_its_own_text_once(simulator, sims, supervisor):
     )
     assert "Secret" not in stored
     assert "can't be taken back" in rules.why_not_undo(job, supervisor)
+
+
+def test_an_outage_does_not_put_every_message_in_doubt(simulator, sims, supervisor, login, monkeypatch):
+    monkeypatch.setattr(feed, "IN_FLIGHT", 1)
+    monkeypatch.setattr(feed, "DOUBTFUL", 2)
+    simulator.fault(call="send_sms", kind="lost_answer", count=3)
+    job = held(taken(planned(supervisor, sims, "send_sms", text="hello")))
+    for _ in range(4):
+        make_all_due(job)
+        turn(job)
+    assert states_of(job) == {"needs_attention": 2, "queued": 4}
+    assert "only one is tried each minute" in login(supervisor).get(f"/jobs/{job.pk}/").content.decode()
+    for doubtful in (3, 3, 3):
+        # The first try is in doubt, too; the one a minute later shows that the carrier is back.
+        assert states_of(job).get("needs_attention", 0) in (2, doubtful)
+        Operation.objects.filter(job=job, sends__gt=0).update(first_sent_at=timezone.now() - feed.TRY_AGAIN)
+        make_all_due(job)
+        turn(job)
+    job = drive(job, simulator)
+    assert states_of(job) == {"needs_attention": 3, "done": 3}
+    assert [len(simulator.calls("send_sms", sim.giccid)) for sim in sims] == [1, 1, 1, 1, 1, 1, 0]
 
 
 def test_what_is_too_long_for_one_sim_is_refused_there(make_sim, supervisor, agent, login):
