@@ -9,10 +9,8 @@ SMARTHUB_API_KEY ?=
 export PORT SIMULATOR_PORT FLEET DATA_DIR SMARTHUB_BASE_URL SMARTHUB_API_KEY
 
 BIN := .venv/bin/python
-PYTEST := $(BIN) -m pytest -n 2
+PYTEST := $(BIN) -m pytest -n 3
 PACKAGES := benchmarks core demo notifications operations simulator sims smarthub smarthub_portal sms staff tests conftest.py manage.py
-# What a database has to do with; the carrier's client, the simulator and the demo are the same on any.
-ON_DATABASE := core staff sims operations sms notifications tests
 # What a production start asks for, invented; nothing listens there and nothing is called.
 PRODUCTION := env PORTAL_MODE=production DATA_DIR=.production-check DATABASE_URL=sqlite://:memory: \
 	SECRET_KEY=$$($(BIN) -c 'import secrets; print(secrets.token_urlsafe(60))') ALLOWED_HOSTS=portal.example \
@@ -64,8 +62,8 @@ test-browser: .venv/installed-dev
 	@if $(BIN) -m tests.browser.chromium; then $(BIN) -m pytest -m browser $(ARGS); fi
 
 test-postgres: .venv/installed-dev
-	@echo "The suite on PostgreSQL, without what no database has to do with"
-	@TEST_DATABASE=postgres $(PYTEST) -m "not browser and not demo" $(ON_DATABASE) $(ARGS)
+	@echo "The suite on PostgreSQL: all that asks for a database"
+	@TEST_DATABASE=postgres $(PYTEST) -m "not browser and not demo" $(ARGS)
 
 check: .venv/installed-dev
 	$(BIN) -m ruff check .

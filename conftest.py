@@ -35,6 +35,18 @@ def pytest_configure(config: pytest.Config) -> None:
         failed.pop_all()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What asks for no database is the same on any: it runs on SQLite only."""
+    if os.environ.get("TEST_DATABASE") != "postgres":
+        return
+    kept, left_out = [], []
+    for item in items:
+        asked = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+        (kept if asked or item.get_closest_marker("django_db") else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End what was started, also after Ctrl-C."""
     stack = config.stash.get(_servers, None)

@@ -114,6 +114,13 @@ def _prepaid_usage(value: float | None, detail: Detail) -> str:
     return _joined(_text(detail, "servicePackageCode"), _usage(value, detail))
 
 
+def _usage_jump(value: float | None, detail: Detail) -> str:
+    used, usual = _bytes(detail, "used"), _bytes(detail, "usual")
+    if not used or not usual:
+        return used
+    return _("%(used)s in a day, usually %(usual)s") % {"used": used, "usual": usual}
+
+
 def _expired(value: float | None, detail: Detail) -> str:
     when = _moment(detail, "expiredTime")
     return _joined(_text(detail, "servicePackageCode"), _("until %(time)s") % {"time": when} if when else "")
@@ -219,6 +226,15 @@ _ALL = (
         _prepaid_usage,
         figure=_lazy("Data used, of the plan's quota"),
         unit="%",
+    ),
+    Kind(
+        "usage_jump",
+        _lazy("Unusual usage"),
+        "trending-up",
+        Severity.WARNING,
+        _usage_jump,
+        figure=_lazy("times the usual day"),
+        unit="×",
     ),
     Kind("SIM_STATUS_CHANGE", _lazy("State changed"), "power", Severity.INFO, _status),
     Kind("SIM_APN_STATUS_CHANGE", _lazy("APN changed"), "globe", Severity.INFO, _apn),

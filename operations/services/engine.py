@@ -87,7 +87,7 @@ def _doubt(operation: Operation, code: str, message: str, *, look_at: datetime) 
             operation, State.UNKNOWN, next_attempt_at=look_at, readbacks=0, carrier_code=code[:80], message=message
         )
     message = _(
-        "%(why)s Nobody can tell whether it was sent. Please ask the carrier or look at the device, then say here "
+        "%(why)s Nobody can tell whether it was sent. Please ask the carrier or look at the device, then say "
         "what happened. It is not sent again by itself."
     ) % {"why": message}
     return conclude(operation, State.NEEDS_ATTENTION, message=message, code=code, finished_at=None)

@@ -112,7 +112,7 @@ def _certainly_not_there(operation: Operation, attempt: OperationAttempt, verdic
     if not KINDS[operation.kind].idempotent:
         message = _(
             "The carrier's answer was lost and the SIM does not show the plan. Please check with the carrier whether "
-            "it was bought, then say here what happened. It is not sent again by itself."
+            "it was bought, then say what happened. It is not sent again by itself."
         )
         _to_a_person(operation, attempt, message, operation.carrier_code)
         return

@@ -76,7 +76,7 @@ def test_each_kind_has_its_entry_once(kind, body, expected, simulator, mirrored)
 
 def test_the_timeline_keeps_no_more_of_a_push_than_a_person_reads(simulator, mirrored):
     sim = mirrored(simulator.pick())
-    kept = {"dataUsage": 5, "ruleName": "r" * 500, **{f"field{number}": True for number in range(38)}}
+    kept: dict[str, Any] = {"dataUsage": 5, "ruleName": "r" * 500, **{f"field{number}": True for number in range(38)}}
     long = {"n" * 501: 1, "number": 10**400, "deep": [[1]], "event time": {"a": 1}}
     more = {f"more{number}": "x" * 1000 for number in range(500)}
     handle("CYCLE_USAGE_TRACKING", sim.giccid, **{**long, **kept, "ruleName": "r" * 9000, **more})
