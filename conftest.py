@@ -39,7 +39,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """What asks for no database is the same on any: it runs on SQLite only."""
     if os.environ.get("TEST_DATABASE") != "postgres":
         return
-    kept, left_out = [], []
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
         asked = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
         (kept if asked or item.get_closest_marker("django_db") else left_out).append(item)

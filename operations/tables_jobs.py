@@ -17,7 +17,7 @@ from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import grouped, status_badge
 from operations.job_outcomes import Outcome, outcome_of, reason_of
 from operations.job_summary import segments_of
-from operations.models import BatchJob, BatchLine
+from operations.models import BatchJob, BatchLine, Operation
 
 _NUMBER = {"td": {"class": "num"}, "th": {"class": "num"}}
 
@@ -212,21 +212,24 @@ class LineTable(BaseTable):
         return format_html("{} → {}", value_badge(record.from_value), value_badge(record.to_value))
 
     def render_reason(self, record: Any) -> SafeString:
-        """The sentence, and the code in small; an ambiguous line's choice."""
+        """The sentence, and the code in small; an ambiguous line's choice; the way to where a doubt is settled."""
         code, sentence = record.shown_reason
         note = record.note if record.shown_outcome and record.outcome == BatchLine.Outcome.REPAIRED else ""
         parts = [part for part in (note, sentence) if part]
         text = format_html_join(" ", "{}", ((part,) for part in parts))
         tag = format_html(' <span class="tag mono">{}</span>', code) if code and record.shown_outcome else ""
-        choose = ""
+        link = SafeString("")
+        if record.operation is not None and record.operation.state == Operation.State.NEEDS_ATTENTION:
+            url = reverse("operations:detail", args=[record.operation_id])
+            link = format_html(' <a href="{}">{}</a>', url, _now("Open the operation"))
         if record.outcome == BatchLine.Outcome.AMBIGUOUS and record.candidates and record.choose_url:
-            choose = format_html(
+            link = format_html(
                 ' <a class="btn btn-small" href="{}?line={}" data-dialog-open>{}</a>',
                 record.choose_url,
                 record.number,
                 _now("Choose"),
             )
-        return format_html("{}{}{}", text, tag, choose)
+        return format_html("{}{}{}", text, tag, link)
 
     def render_operation(self, record: Any) -> SafeString:
         """The number, which leads to every step of it."""

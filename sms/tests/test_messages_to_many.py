@@ -69,7 +69,10 @@ def test_an_outage_does_not_put_every_message_in_doubt(simulator, sims, supervis
         make_all_due(job)
         turn(job)
     assert states_of(job) == {"needs_attention": 2, "queued": 4}
-    assert "only one is tried each minute" in login(supervisor).get(f"/jobs/{job.pk}/").content.decode()
+    page = login(supervisor).get(f"/jobs/{job.pk}/").content.decode()
+    assert "only one is tried each minute" in page
+    for operation in job.operations.filter(state="needs_attention"):
+        assert f'<a href="/operations/{operation.pk}/">Open the operation</a>' in page
     for doubtful in (3, 3, 3):
         # The first try is in doubt, too; the one a minute later shows that the carrier is back.
         assert states_of(job).get("needs_attention", 0) in (2, doubtful)
