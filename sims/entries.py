@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from core.links import openable
-from core.templatetags.portal import grouped, human_bytes, icon, status_badge
+from core.templatetags.portal import exact_time, grouped, human_bytes, icon, status_badge
 from sims.models import TimelineEvent
 from sims.selectors.sims import AnyUser
 from sims.selectors.timeline import plan_names
@@ -75,7 +75,7 @@ class Entry:
     job: int | None = None
     """The batch job that its operation belongs to, if the user may open it."""
     facts: list[tuple[str, str]] = field(default_factory=list)
-    sources: list[tuple[str, datetime | None]] = field(default_factory=list)
+    sources: list[tuple[str, str]] = field(default_factory=list)
 
 
 def entries(events: Iterable[TimelineEvent], user: AnyUser) -> list[Entry]:
@@ -186,8 +186,8 @@ def _custom_fields(changes: object) -> SafeString:
     return format_html('<span class="changes">{}</span>', parts)
 
 
-def _sources(event: TimelineEvent) -> list[tuple[str, datetime | None]]:
-    """Who told of it, with the time that each gave."""
+def _sources(event: TimelineEvent) -> list[tuple[str, str]]:
+    """Who told of it, with the time that each gave in words."""
     told: list[tuple[str, datetime | None]] = []
     if event.operation_id is not None or (event.actor_id is not None and event.kind != Kind.NOTE):
         told.append((_("portal"), event.recorded_at))
@@ -197,7 +197,7 @@ def _sources(event: TimelineEvent) -> list[tuple[str, datetime | None]]:
         told.append((_("push"), event.push_time))
     if event.observed_at is not None:
         told.append((_("reading"), event.observed_at))
-    return told
+    return [(name, exact_time(moment) if moment else "") for name, moment in told]
 
 
 def _is_fact(name: str, value: object) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -74,7 +74,12 @@ def save_rule(*, rule: Rule | None, values: Mapping[str, Any], actor: User, seen
             setattr(kept, name, values[name])
         if kept.automatic_digest and (not kept.automatic or kept.automatic_digest != proposals.digest(kept)):
             _forget_allowance(kept)
-        kept.save()
+        try:
+            with transaction.atomic():
+                kept.save()
+        except IntegrityError:
+            # The form has looked; a second click on the same button is faster than that.
+            raise Refused(_("There is a rule of this name already.")) from None
         for name in MANY:
             getattr(kept, name).set(values[name])
         if anew or meant != proposals.digest(kept):
@@ -84,7 +89,7 @@ def save_rule(*, rule: Rule | None, values: Mapping[str, Any], actor: User, seen
 
 
 def switch(rule: Rule, *, on: bool, actor: User) -> bool:
-    """Switch it on or off; ``False`` when it was so already."""
+    """Switch it on or off; ``False`` when it was so already. Raises :class:`Refused` for one that is gone."""
     _check(actor, "change_rule")
     with transaction.atomic():
         rule = _locked(rule, actor)
@@ -156,9 +161,11 @@ def _forget_allowance(rule: Rule) -> None:
 
 def _locked(rule: Rule, actor: User) -> Rule:
     """The rule as it is now, with what is applied at this moment behind it."""
-    rule = Rule.objects.select_for_update().get(pk=rule.pk)
-    _check_accounts(rule.accounts, actor)
-    return rule
+    found = Rule.objects.select_for_update().filter(pk=rule.pk).first()
+    if found is None:
+        raise Refused(_("Somebody has deleted this rule meanwhile."))
+    _check_accounts(found.accounts, actor)
+    return found
 
 
 def _check(actor: User, permission: str) -> None:

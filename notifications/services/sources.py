@@ -22,6 +22,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from core import audit
 from core.encryption import Undecipherable, decrypt, encrypt
@@ -174,18 +175,32 @@ def change_source(source: PushSource, *, actor: AbstractBaseUser | None, **value
     return True
 
 
+class Replaced(Exception):
+    """The token is another one than the person who asked has seen; nothing was written."""
+
+
+def version(source: PushSource) -> str:
+    """Differs after each rotation; tells nothing of the token."""
+    return salted_hmac("notifications.sources", source.token_digest).hexdigest()[:16]
+
+
 def rotate_token(
-    source: PushSource, *, actor: AbstractBaseUser | None = None, overlap: timedelta = timedelta(0)
+    source: PushSource, *, actor: AbstractBaseUser | None = None, overlap: timedelta = timedelta(0), seen: str = ""
 ) -> str:
     """Give ``source`` a new token and answer it.
 
     The present one stays good for ``overlap``, so that the carrier's side can be changed without losing a push; one
     that was replaced before ends at once. An end counts everywhere within :data:`CACHED_SECONDS`.
+
+    ``seen`` is the :func:`version` that the person had before her. Another one raises :class:`Replaced`: a second
+    click, or a reload of the answer, must not end the token that the carrier still uses.
     """
     token = secrets.token_urlsafe(32)
     until = timezone.now() + overlap
     with transaction.atomic():
         row = PushSource.objects.select_for_update().get(pk=source.pk)
+        if seen and seen != version(row):
+            raise Replaced
         keeps = overlap > timedelta(0)
         row.previous_digest = row.token_digest if keeps else None
         row.previous_until = until if keeps else None

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from core import events
 from core.models import AuditEntry
+from notifications.forms_sources import SourceForm
 from notifications.models import Push, PushSource
 from notifications.services import limits, pruning, silence, sources
 from notifications.tasks import prune_pushes
@@ -118,6 +119,30 @@ def test_after_a_rotation_both_tokens_are_good_until_the_chosen_end(administrato
     assert [post(BODY, token=one).status_code for one in (new, newest)] == [404, 200]
     client.post(f"{page}rotate/", {"overlap_hours": "0"})
     assert post(BODY, token=newest).status_code == 404
+
+
+def test_a_second_click_does_not_end_the_token_that_the_carrier_uses(administrator, login, source, post, token):
+    client = login(administrator)
+    page = f"/pushes/sources/{source.pk}/"
+    seen = re.findall(r'name="seen" value="([^"]+)"', client.get(page).content.decode())[0]
+    assert seen not in (source.token_digest, token)
+    new = address_in(client.post(f"{page}rotate/", {"overlap_hours": "24", "seen": seen}).content.decode())
+    again = client.post(f"{page}rotate/", {"overlap_hours": "24", "seen": seen})
+    assert again.status_code == 422
+    assert "This click has changed nothing." in again.content.decode()
+    assert [post(BODY, token=one).status_code for one in (token, new)] == [200, 200]
+
+
+def test_a_name_that_was_taken_after_the_look_is_said_at_its_field(administrator, login, source, monkeypatch):
+    other, _token = sources.create_source("other")
+    monkeypatch.setattr(SourceForm, "clean_name", lambda form: form.cleaned_data["name"])
+    client = login(administrator)
+    fields = {"name": source.name, "networks": "", "silence_hours": "0"}
+    for path in ("new/", f"{other.pk}/"):
+        answer = client.post(f"/pushes/sources/{path}", fields)
+        assert answer.status_code == 422
+        assert "Another source has this name." in answer.content.decode()
+    assert PushSource.objects.count() == 2
 
 
 def test_a_signature_is_asked_for_once_a_key_is_set(source, post, administrator, monkeypatch):

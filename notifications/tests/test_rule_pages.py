@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from core.models import AuditEntry
 from notifications.models import Event, Notification, NotificationItem, Rule
+from notifications.rule_form import RuleForm
+from notifications.selectors import rules as selectors
 from notifications.services import firing, proposals
 from notifications.tests.rule_helpers import DEVICE, USAGE, make_event, make_rule
 from operations.models import Operation
@@ -250,3 +252,21 @@ def test_a_number_beyond_every_row_is_an_answer_to_the_form(admin):
         for number in ("9" * 19, str(2**64), "9" * 5000):
             assert admin.post(f"{BASE}new/", {**FORM, name: number}).status_code == 422
     assert not Rule.objects.exists()
+
+
+def test_what_somebody_else_was_faster_with_is_told_in_words(admin, administrator, monkeypatch):
+    monkeypatch.setattr(RuleForm, "clean_name", lambda form: form.cleaned_data["name"])
+    make_rule(name=FORM["name"])
+    answer = admin.post(f"{BASE}new/", FORM)
+    assert answer.status_code == 422
+    assert "There is a rule of this name already." in answer.content.decode()
+    gone = make_rule(name="gone", active=False)
+    Rule.objects.filter(pk=gone.pk).delete()
+    monkeypatch.setattr(selectors, "get_rule", lambda user, pk: gone)
+    for path, data, status in (
+        ("edit/", {**FORM, "name": "x"}, 422),
+        ("switch/", {"on": "1"}, 404),
+        ("delete/", {}, 303),
+    ):
+        assert admin.post(f"{BASE}{gone.pk}/{path}", data).status_code == status, path
+    assert Rule.objects.count() == 1

@@ -183,7 +183,10 @@ def sentence(request: HttpRequest) -> HttpResponse:
 def switch(request: HttpRequest, pk: int) -> HttpResponse:
     """Switch it on (``on=1``) or off."""
     rule, on = _rule_or_404(request, pk), request.POST.get("on") == "1"
-    rules.switch(rule, on=on, actor=request.user)  # type: ignore[arg-type]  # signed in
+    try:
+        rules.switch(rule, on=on, actor=request.user)  # type: ignore[arg-type]  # signed in
+    except rules.Refused:
+        raise Http404 from None
     messages.success(request, _("The rule is switched on.") if on else _("The rule is switched off."))
     return _to(rule)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -36,8 +37,12 @@ def new(request: HttpRequest) -> HttpResponse:
     """Make a source; the answer shows its address, this once."""
     form = SourceForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        source, token = sources.create_source(actor=request.user, **form.cleaned_data)  # type: ignore[arg-type]  # signed in
-        return _address(request, source, token)
+        try:
+            source, token = sources.create_source(actor=request.user, **form.cleaned_data)  # type: ignore[arg-type]  # signed in
+        except IntegrityError:
+            _refuse_name(form)
+        else:
+            return _address(request, source, token)
     status = 422 if form.errors else 200
     return render(request, "notifications/source_new.html", {"form": form}, status=status)
 
@@ -54,7 +59,12 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     form = SourceForm(request.POST, source=view.source)
     if not form.is_valid():
         return _page(request, view, status=422, form=form)
-    if sources.change_source(view.source, actor=request.user, **form.cleaned_data):  # type: ignore[arg-type]  # signed in
+    try:
+        changed = sources.change_source(view.source, actor=request.user, **form.cleaned_data)  # type: ignore[arg-type]  # signed in
+    except IntegrityError:
+        _refuse_name(form)
+        return _page(request, view, status=422, form=form)
+    if changed:
         messages.success(request, _("The source was changed."))
     return _back(view)
 
@@ -68,7 +78,12 @@ def rotate(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         return _page(request, view, status=422, rotate_form=form)
     overlap = timedelta(hours=form.cleaned_data["overlap_hours"])
-    token = sources.rotate_token(view.source, actor=request.user, overlap=overlap)  # type: ignore[arg-type]  # signed in
+    seen = request.POST.get("seen", "")
+    try:
+        token = sources.rotate_token(view.source, actor=request.user, overlap=overlap, seen=seen)  # type: ignore[arg-type]  # signed in
+    except sources.Replaced:
+        form.add_error(None, _("A new address was made meanwhile, and shown once. This click has changed nothing."))
+        return _page(request, view, status=422, rotate_form=form)
     return _address(request, PushSource.objects.get(pk=pk), token)
 
 
@@ -99,6 +114,11 @@ def key(request: HttpRequest, pk: int) -> HttpResponse:
     return _back(view)
 
 
+def _refuse_name(form: SourceForm) -> None:
+    """Somebody took the name between the look of the form and the writing, perhaps by a second click."""
+    form.add_error("name", _("Another source has this name."))
+
+
 def _view_or_404(request: HttpRequest, pk: int) -> SourceView:
     try:
         return selectors.get_source(request.user, pk)
@@ -114,6 +134,7 @@ def _page(request: HttpRequest, view: SourceView, *, status: int = 200, **forms:
         "rotate_form": RotateForm(),
         "key_form": KeyForm(),
         "may_change": request.user.has_perm(CHANGE),
+        "seen": sources.version(view.source),
         **forms,
     }
     return render(request, "notifications/source.html", context, status=status)

@@ -148,8 +148,14 @@
   }
 
   // A form of the selection's bar takes the ticked rows along; a plan that was made of them has done with them.
+  // One whose answer is shown once is sent once: the second click of a double one would have its answer lost.
   function submit(event) {
     const form = event.target;
+    if (form.matches("[data-once]")) {
+      if (form.dataset.sent) return event.preventDefault();
+      form.dataset.sent = "yes";
+      setTimeout(() => delete form.dataset.sent, 3000);
+    }
     if (form.matches("[data-select-form]")) {
       const list = form.closest("[data-select-list]").dataset.selectList;
       form.querySelector("[name=giccids], [data-ticked]").value = [...selected(list)].join("\n");
