@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from operations.kinds import KINDS
 from operations.models import Operation, OperationAttempt
 from operations.services import approval, scheduled
+from operations.services.jobs.counts import recount
 from operations.services.readback import read_back, refresh_mirror
 from operations.services.transitions import (
     Outcome,
@@ -217,9 +218,11 @@ def _done(operation: Operation, attempt: OperationAttempt, result: dict[str, obj
     message = _("The carrier accepted it.")
     operation.result = result
     values: dict[str, Any] = {"message": message, "accepted_at": now, "result": result}
+    came_late = False
     with transaction.atomic():
         if not conclude(operation, State.DONE, **values):
             operation.state = State.NEEDS_ATTENTION
+            came_late = True
             late = Operation.objects.filter(pk=operation.pk, carrier_code="worker_lost", sends=operation.sends)
             if not late.exists() or not conclude(operation, State.DONE, any_lease=True, **values):
                 return
@@ -227,6 +230,9 @@ def _done(operation: Operation, attempt: OperationAttempt, result: dict[str, obj
         OperationAttempt.objects.filter(pk=attempt.pk).update(
             finished_at=now, outcome=State.DONE, status=200, code="", detail=""
         )
+    if came_late and operation.job is not None:
+        # The job counted it as unknown, and may have ended since.
+        recount(operation.job)
 
 
 def _answered(operation: Operation, attempt: OperationAttempt, error: errors.SmartHubError) -> None:

@@ -11,6 +11,7 @@ from operations import selectors
 from operations.errors import Conflict
 from operations.kinds import KINDS
 from operations.models import Operation, OperationAttempt
+from operations.services.jobs.counts import recount
 from operations.services.requests import check_permission
 from operations.services.transitions import Outcome, State, move, tell_timeline
 from sims.services.refresh import request_refresh
@@ -54,5 +55,8 @@ def settle_operation(*, operation: Operation, happened: bool, actor: User, reaso
             reason=reason,
             ticket=operation.ticket,
         )
+    if operation.job is not None:
+        # After the transaction: everybody locks the job before its operations.
+        recount(operation.job)
     request_refresh(operation.sim)
     return operation

@@ -10,7 +10,7 @@ from django.utils import timezone
 from operations import job_tasks
 from operations.models import BatchJob, Operation
 from operations.services.dispatch import dispatch as dispatch_single
-from operations.services.jobs import feed, run
+from operations.services.jobs import feed, rules, run
 from operations.services.transitions import lane_of, lease
 from operations.tests.helpers import CALLS, WHAT
 from operations.tests.job_helpers import drive, make_all_due, states_of, turn
@@ -92,6 +92,7 @@ def test_cancelled_in_the_middle(simulator, start_job, monkeypatch):
     drive(job, simulator)
     assert job.state == "cancelled"
     assert states_of(job) == {"done": 1, "cancelled": 4}
+    assert "was not tried" in rules.why_not_retry(job, job.actor), "said before the button is pressed"
 
 
 def test_a_purchase_in_doubt_is_left_to_a_person(simulator, start_job, config):

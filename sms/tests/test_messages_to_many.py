@@ -15,6 +15,7 @@ from operations.models import BatchJob, BatchLine, Operation
 from operations.services.jobs import feed, followup, rules
 from operations.services.jobs.confirm import hold_sims
 from operations.services.jobs.plan import make_job
+from operations.services.settle import settle_operation
 from operations.tests.job_helpers import drive, make_all_due, states_of, turn
 from operations.tests.plan_helpers import codes, held, planned, taken
 from sims.services.mirror import Source
@@ -81,6 +82,11 @@ def test_an_outage_does_not_put_every_message_in_doubt(simulator, sims, supervis
         turn(job)
     job = drive(job, simulator)
     assert states_of(job) == {"needs_attention": 3, "done": 3}
+    for happened, operation in zip((True, False, False), job.operations.filter(state="needs_attention"), strict=True):
+        settle_operation(operation=operation, happened=happened, actor=supervisor, reason="asked the carrier")
+    job.refresh_from_db()
+    assert (job.succeeded, job.failed, job.unknown) == (4, 2, 0), "a job that ended counts what a person says later"
+    assert followup.retry_failed(job, supervisor).eligible == 2
     assert [len(simulator.calls("send_sms", sim.giccid)) for sim in sims] == [1, 1, 1, 1, 1, 1, 0]
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from operations import selectors_jobs
 from operations.errors import Conflict
 from operations.models import BatchJob, Operation
@@ -21,8 +19,6 @@ def retry_failed(job: BatchJob, actor: User) -> BatchJob:
     job = selectors_jobs.get_job(actor, job.pk)
     rules.require(rules.retrying, job, actor)
     number = Operation.objects.filter(job=job, state__in=RETRIED).count()
-    if not number:
-        raise Conflict(_("Nothing of this job failed; what was cancelled was not tried."))
     return _follow(job, actor, BatchJob.Source.RETRY, kind=job.kind, params=job.params, number=number)
 
 

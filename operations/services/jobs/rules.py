@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from operations.errors import Conflict, NotAllowed, OperationRefused
 from operations.kinds import KINDS
 from operations.models import BatchJob, Operation
+from operations.services.jobs.choose import RETRIED
 from operations.services.jobs.inverse import INVERSE_KIND
 from staff.models import User
 
@@ -145,7 +146,11 @@ def retrying(job: BatchJob, user: AnyUser) -> OperationRefused | None:
         return NotAllowed(sentence)
     if job.state not in BatchJob.FINAL_STATES:
         return Conflict(_("This job has not ended yet."))
-    return None if job.failed else Conflict(_("Nothing failed in this job."))
+    if not job.failed:
+        return Conflict(_("Nothing failed in this job."))
+    if job.cancelled_at is not None and not Operation.objects.filter(job=job, state__in=RETRIED).exists():
+        return Conflict(_("Nothing of this job failed; what was cancelled was not tried."))
+    return None
 
 
 def undoing(job: BatchJob, user: AnyUser) -> OperationRefused | None:
