@@ -63,6 +63,11 @@ class Chart:
         return all(value is None for series in self.series for value in series.values)
 
     @property
+    def is_flat(self) -> bool:
+        """Whether every figure is 0, so that a sentence tells more than a picture."""
+        return not any(value for series in self.series for value in series.values)
+
+    @property
     def data(self) -> dict[str, Any]:
         """What the script gets."""
         return {
