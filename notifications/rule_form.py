@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, cast
 from django import forms
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -180,8 +181,10 @@ class RuleForm(forms.Form):
         names = sorted(accounts) if accounts is not None else Account.objects.order_by("name").values_list("name")
         self._offer("accounts", _pairs(names), stored.accounts)
         self.fields["accounts"].required = accounts is not None
-        plans = RatePlan.objects.filter(kind=RatePlan.Kind.BASIC).order_by("code")
-        self._offer("plans", _pairs(plans.values_list("code")), stored.plans)
+        plans = RatePlan.objects.filter(kind=RatePlan.Kind.BASIC)
+        if accounts is not None:
+            plans = plans.filter(accounts__in=sorted(accounts)).distinct()
+        self._offer("plans", _pairs(plans.order_by("code").values_list("code")), stored.plans)
         self._offer("tags", _pairs(known_tags(user)), stored.tags)
         cast(SecondsField, self.fields["once_per"]).offer(PERIODS, _("No limit: every event counts"), stored.once_per)
         cast(SecondsField, self.fields["group_within"]).offer(
@@ -191,7 +194,7 @@ class RuleForm(forms.Form):
         people = User.objects.filter(is_active=True, groups__name__in=ROLES).distinct().order_by("username")
         self._rows("users").queryset = people
         self._rows("forwards").queryset = Forward.objects.order_by("name")
-        self._offer_operations(stored)
+        self._offer_operations(stored, plans)
 
     def _offer(self, name: str, choices: Choices, stored: Iterable[str] = ()) -> None:
         """Choices, and what is stored and none of them (any more)."""
@@ -199,11 +202,11 @@ class RuleForm(forms.Form):
         field = cast(forms.ChoiceField, self.fields[name])
         field.choices = [*choices, *((value, value) for value in stored if value not in known)]
 
-    def _offer_operations(self, stored: Rule) -> None:
+    def _offer_operations(self, stored: Rule, basic: QuerySet[RatePlan]) -> None:
         offered = [(name, OPERATION_KINDS[name].label) for name in OPERATIONS]
         self._offer("operation_kind", [("", _("None")), *offered])
-        plans = RatePlan.objects.filter(kind=RatePlan.Kind.BASIC, fetched_at__isnull=False).order_by("name", "code")
-        offered = [(plan.code, f"{plan.name} · {plan.code}" if plan.name else plan.code) for plan in plans]
+        plans = basic.filter(fetched_at__isnull=False).order_by("name", "code").values_list("code", "name")
+        offered = [(code, f"{name} · {code}" if name else code) for code, name in plans]
         self._offer("plan", [("", _("Choose a plan")), *offered], filter(None, [stored.operation_params.get("plan")]))
 
     def _rows(self, name: str) -> RowsField:

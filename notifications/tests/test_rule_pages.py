@@ -19,6 +19,7 @@ from sims.models import Account, RatePlan
 
 pytestmark = pytest.mark.django_db
 BASE = "/notifications/rules/"
+NOW = "2026-01-01T00:00Z"
 FORM: dict[str, Any] = {
     "name": "Overuse",
     "kinds": [USAGE],
@@ -84,6 +85,13 @@ def test_an_administrator_with_some_accounts_makes_rules_for_those_alone(make_us
     assert client.post(f"{BASE}new/", FORM).status_code == 422, "an account has to be named"
     assert client.post(f"{BASE}new/", {**FORM, "accounts": ["other"]}).status_code == 422
     assert client.post(f"{BASE}new/", {**FORM, "accounts": ["example_account"]}).status_code == 303
+    for code, account in (("OWN-1", own.account), ("OTHERS-1", others.account)):
+        RatePlan.objects.create(code=code, kind=RatePlan.Kind.BASIC, fetched_at=NOW).accounts.add(account)
+    html = client.get(f"{BASE}new/").content.decode()
+    assert html.count("OWN-1") >= 2
+    assert "OTHERS-1" not in html
+    for plans in ({"plans": ["OTHERS-1"]}, {"operation_kind": "change_plan", "plan": "OTHERS-1"}):
+        assert client.post(f"{BASE}new/", {**FORM, "accounts": ["example_account"], **plans}).status_code == 422
     for sim in (own, others):
         make_event(sim)
     Rule.objects.filter(pk=mine.pk).update(accounts=["example_account"], kinds=[USAGE])
