@@ -72,8 +72,12 @@ class Spacing:
 
 
 def joins_line(rule: Rule, first_at: datetime, recorded_at: datetime) -> bool:
-    """Whether an event recorded then belongs to the line whose first event was recorded at ``first_at``."""
-    return recorded_at - first_at < timedelta(seconds=rule.group_within)
+    """Whether an event recorded then belongs to the line whose first event was recorded at ``first_at``.
+
+    Workers that record at the same time number events in another order than that of their times: one that comes
+    after the first of its line may be older by a little.
+    """
+    return rule.group_within > 0 and recorded_at - first_at < timedelta(seconds=rule.group_within)
 
 
 def quiet_end(rule: Rule, at: datetime) -> datetime | None:

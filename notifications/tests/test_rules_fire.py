@@ -76,6 +76,15 @@ def test_a_line_for_each_event_where_the_rule_says_so(make_sim):
     assert lines() == [("example_account", 1, 1)] * 3
 
 
+def test_a_line_for_each_also_of_events_that_were_numbered_in_another_order_than_recorded(make_sim):
+    make_rule(group_within=0)
+    sims = [make_sim() for _ in range(3)]
+    for sim, ago in zip(sims, (0, 0.02, 0.01), strict=True):
+        make_event(sim, ago=ago)
+    firing.apply_due()
+    assert [line.events for line in Notification.objects.all()] == [1, 1, 1]
+
+
 def test_done_once_however_often_it_is_asked_for(make_sim):
     make_rule()
     event = make_event(make_sim())
