@@ -118,5 +118,7 @@ def _bodies(simulator: Any, giccid: str) -> list[dict[str, Any]]:
 
 
 def _value(value: Any) -> str:
-    """A state, an IMEI, or the state of the one APN that changed."""
+    """A state, an IMEI (a SIM may have had none), or the state of the one APN that changed."""
+    if value is None:
+        return ""
     return value if isinstance(value, str) else str(next(iter(value.values())))
