@@ -82,6 +82,9 @@ def test_a_template_goes_to_many(open_page, carrier, control):
     page.goto("/jobs/new/")
     page.locator("[name=identifiers]").fill("\n".join(sim["giccid"] for sim in sims))
     page.get_by_label("Send SMS").check()
+    expect(page.get_by_label("Template")).to_be_visible()
+    # htmx listens to what it put in once it has settled, a moment no hand is fast enough for.
+    expect(page.locator(".htmx-settling")).to_have_count(0)
     page.get_by_label("Template").select_option(label="Restart")
     expect(page.get_by_label("Text", exact=True)).to_have_value("restart {giccid}")
     assert violations(page) == []
