@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -43,16 +42,20 @@ class Carrier:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._numbers: dict[tuple[str, str], Iterator[int]] = {}
+        self._given: set[str] = set()
 
     def fresh(self, status: str = "ACTIVATED", account: str = "example_account") -> dict[str, Any]:
-        """A SIM in ``status`` that no earlier call answered."""
-        numbers = self._numbers.setdefault((status, account), itertools.count(3))
+        """A SIM in ``status`` that no earlier call answered and no earlier test changed."""
         query: dict[str, str] = {"status": status, "accountName": account, "size": "100"}
         page = requests.get(
             f"{self.url}/v1/global-sims", params=query, headers={"X-API-Key": SIMULATOR_KEY}, timeout=10
         ).json()
-        return page["data"][next(numbers) % len(page["data"])]
+        changes = requests.get(f"{self.url}/_simulator/changes", timeout=10).json()["data"]
+        used = self._given | {change["giccid"] for change in changes}
+        # The first few are those that a list shows first, for tests that take them from there.
+        sim: dict[str, Any] = next(sim for sim in page["data"][3:] if sim["giccid"] not in used)
+        self._given.add(sim["giccid"])
+        return sim
 
     def changes(self, giccid: str) -> list[dict[str, Any]]:
         """Every change made to the SIM at the carrier."""
