@@ -1,10 +1,11 @@
 """The mirror's records."""
 
 from sims.models.history import AccountHistory, CountryMonth, CountryUsage, PoolHistory
-from sims.models.reference import Account, RatePlan, SharePool
+from sims.models.reference import Account, Enterprise, RatePlan, SharePool
 from sims.models.sim import Note, Sim, Subscription
 from sims.models.sync import SyncRun
 from sims.models.tag import SimTag, Tag
+from sims.models.tally import SimTally
 from sims.models.timeline import TimelineEvent
 from sims.models.usage import SimUsage, UsageMonth
 
@@ -13,12 +14,14 @@ __all__ = [
     "AccountHistory",
     "CountryMonth",
     "CountryUsage",
+    "Enterprise",
     "Note",
     "PoolHistory",
     "RatePlan",
     "SharePool",
     "Sim",
     "SimTag",
+    "SimTally",
     "SimUsage",
     "Subscription",
     "SyncRun",

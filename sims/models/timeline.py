@@ -36,6 +36,13 @@ class TimelineEvent(models.Model):
         UNCLEAR = "unclear", _("Unclear")
 
     sim = models.ForeignKey(Sim, verbose_name=_("SIM"), on_delete=models.CASCADE, related_name="events", db_index=False)
+    account_name = models.CharField(
+        _("account"),
+        max_length=120,
+        default="",
+        blank=True,
+        help_text=_("The SIM's, wherever it goes: the newest events of an account are found by one index."),
+    )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
     at = models.DateTimeField(_("time"), help_text=_("The carrier's time where it told one, else ours."))
     from_value = models.CharField(_("from"), max_length=250, blank=True, default="")
@@ -94,7 +101,16 @@ class TimelineEvent(models.Model):
                 name="event_log_once",
             ),
         ]
-        indexes = [models.Index(fields=["sim", "-at", "-id"], name="event_sim_at")]
+        indexes = [
+            models.Index(fields=["sim", "-at", "-id"], name="event_sim_at"),
+            # The list of all SIMs' events, newest first: whole, of a kind, of what a SIM became, of an account.
+            models.Index(fields=["at", "id"], name="event_at"),
+            models.Index(fields=["kind", "at", "id"], name="event_kind_at"),
+            models.Index(
+                fields=["to_value", "at", "id"], name="event_became_at", condition=Q(kind="status", outcome="success")
+            ),
+            models.Index(fields=["account_name", "at", "id"], name="event_account_at"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.from_value} → {self.to_value}"

@@ -19,7 +19,8 @@ from sims.services import timeline
 from sims.services.reading import Reading
 from sims.services.stubs import ensure_stubs
 from sims.services.subscriptions import store_subscriptions
-from sims.services.timeline_store import Told
+from sims.services.tallies import Changes, facts_of
+from sims.services.timeline_store import Told, move_events
 from sims.services.usage.record import Moved, has_moved, record
 from smarthub import contract
 
@@ -108,7 +109,7 @@ def mark_missing(giccids: Iterable[str], *, asked_at: datetime) -> int:
             Sim.objects.select_for_update(no_key=True)
             .filter(giccid__in=sorted(giccids), missing_since=None, observed_at__lt=asked_at)
             .order_by("giccid")
-            .only("id", "giccid")
+            .only("id", "giccid", "account_id")
         )
         Sim.objects.filter(pk__in=[row.pk for row in rows]).update(missing_since=asked_at, changed_at=timezone.now())
         TimelineEvent.objects.bulk_create(_presence(row, "missing", asked_at) for row in rows)
@@ -125,7 +126,13 @@ def _is_newer(one: contract.Sim, other: contract.Sim) -> bool:
 
 def _presence(sim: Sim, what: str, at: datetime) -> TimelineEvent:
     return TimelineEvent(
-        sim=sim, kind=TimelineEvent.Kind.NOTIFICATION, at=at, subject="presence", to_value=what, detail={"event": what}
+        sim=sim,
+        account_name=sim.account_id,
+        kind=TimelineEvent.Kind.NOTIFICATION,
+        at=at,
+        subject="presence",
+        to_value=what,
+        detail={"event": what},
     )
 
 
@@ -141,6 +148,9 @@ class _Chunk:
         self.told: list[Told] = []
         self.events: list[TimelineEvent] = []
         self.moved: list[Moved] = []
+        self.tallies = Changes()
+        self.elsewhere: list[Sim] = []
+        """Those that have another account than before."""
 
     def apply(self) -> ApplyResult:
         rows = self._rows(self.snapshots)
@@ -158,11 +168,13 @@ class _Chunk:
         if same:
             Sim.objects.filter(pk__in=same).update(observed_at=self.observed_at, observed_by=str(self.source))
         created = self._create(new)
+        move_events(self.elsewhere)
         subs = [(row, self.snapshots[row.giccid], True) for row in created]
         subs += [(row, self.snapshots[row.giccid], False) for row, _ in changed]
         self.told += store_subscriptions(subs, observed_at=self.observed_at, before=dict(changed))
         timeline.record_observed(self.told)
         TimelineEvent.objects.bulk_create(self.events)
+        self.tallies.store()
         return ApplyResult(len(created), len(changed), len(same), stale, self.problems)
 
     def _rows(self, giccids: Iterable[str]) -> list[Sim]:
@@ -208,16 +220,20 @@ class _Chunk:
         apns = readings.merged_apns(reading.snapshot, row.apns)
         if apns is not None:
             put["apns"], put["apn_state"] = apns, readings.apn_state(apns)
-        if row.missing_since is not None:
-            put["missing_since"] = None
-            self.events.append(_presence(row, "seen_again", self.observed_at))
         before = {name: getattr(row, name) for name in put}
-        if before == put:
+        if before == put and row.missing_since is None:
             return False
+        counted = facts_of(row)
         for name, value in put.items():
             setattr(row, name, value)
+        if row.missing_since is not None:
+            row.missing_since = None
+            self.events.append(_presence(row, "seen_again", self.observed_at))
         row.quota_percent = readings.quota_percent(row.data_usage, row.data_quota)
         row.search = readings.search_text(row)
+        self.tallies.sim(counted, facts_of(row))
+        if before["account_id"] != row.account_id:
+            self.elsewhere.append(row)
         if before["status"] != row.status:
             row.status_changed_at = self.observed_at
         if has_moved(row, before):
@@ -270,6 +286,8 @@ class _Chunk:
         created = [row for row in stored if row.first_seen_at == self.now and row.observed_at == self.observed_at]
         if len(created) < len(stored):
             raise _MetMeanwhile
+        for row in created:
+            self.tallies.sim(None, facts_of(row))
         return created
 
     def _stubs(self, rows: Sequence[Sim]) -> None:

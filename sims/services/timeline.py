@@ -236,6 +236,7 @@ def record_plain(
     """An event that nobody else tells of (SMS, notification, note). With a ``push_key`` copies are one event."""
     event = TimelineEvent(
         sim=sim,
+        account_name=sim.account_id,
         kind=kind,
         at=at,
         from_value=values.clip(from_value, values.EVENT_VALUE_LENGTH),

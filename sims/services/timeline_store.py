@@ -10,14 +10,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 from sims.models import Sim, TimelineEvent
-from sims.services import joining
+from sims.services import joining, tallies
 from sims.services.joining import Event, Telling, TellingSource
 
 _MARGIN = timedelta(days=1)
 _WRITTEN = (
+    "account_name",
     "at",
     "from_value",
     "to_value",
@@ -50,9 +51,12 @@ class Told:
 class _Changes:
     create: list[TimelineEvent] = field(default_factory=list)
     update: list[TimelineEvent] = field(default_factory=list)
-    delete: list[int] = field(default_factory=list)
+    delete: list[TimelineEvent] = field(default_factory=list)
     moved: list[int] = field(default_factory=list)
     states: dict[int, TimelineEvent] = field(default_factory=dict)
+    accounts: dict[int, str] = field(default_factory=dict)
+    """Of each SIM, as it is while the SIMs are locked."""
+    tallies: tallies.Changes = field(default_factory=tallies.Changes)
 
 
 def window() -> timedelta:
@@ -69,9 +73,9 @@ def integrate(told: Sequence[Told]) -> int:
     if not told:
         return 0
     with transaction.atomic():
-        lock_sims({item.sim_id for item in told})
+        sims = lock_sims({item.sim_id for item in told})
         by_place = _rows_by_place(told)
-        changes = _Changes()
+        changes = _Changes(accounts={sim.pk: sim.account_id for sim in sims})
         news = 0
         groups: dict[tuple[int, str], list[Telling]] = defaultdict(list)
         for item in told:
@@ -80,13 +84,34 @@ def integrate(told: Sequence[Told]) -> int:
             news += _rejoin(place, by_place.get(place, []), groups[place], changes)
         _write(changes)
         _settle_states(changes.states)
+        changes.tallies.store()
     return news
 
 
 def lock_sims(sim_ids: Collection[int]) -> list[Sim]:
     """Lock these SIMs (PostgreSQL; SQLite has one writer anyway), always in the order of giccid: no deadlock."""
     rows = Sim.objects.select_for_update(no_key=True).filter(pk__in=sorted(sim_ids)).order_by("giccid")
-    return list(rows.only("id", "giccid"))
+    return list(rows.only("id", "giccid", "account_id"))
+
+
+def move_events(sims: Iterable[Sim]) -> None:
+    """Have the events of ``sims``, which are stored with another account than before, go with them.
+
+    In the caller's transaction, which holds the lock on the SIMs. A number of queries that does not depend on how
+    many they are.
+    """
+    accounts = {sim.pk: sim.account_id for sim in sims}
+    if not accounts:
+        return
+    changes = tallies.Changes()
+    events = TimelineEvent.objects.filter(sim_id__in=list(accounts))
+    columns = ("sim_id", *tallies.EVENT_COLUMNS)
+    for sim_id, *values in events.filter(tallies.counted_events()).values_list(*columns):
+        before = dict(zip(tallies.EVENT_COLUMNS, values, strict=True))
+        changes.event(before, -1)
+        changes.event(before | {"account_name": accounts[sim_id]}, 1)
+    events.update(account_name=Subquery(Sim.objects.filter(pk=OuterRef("sim_id")).values("account_id")))
+    changes.store()
 
 
 def _rows_by_place(told: Sequence[Told]) -> dict[tuple[int, str], list[TimelineEvent]]:
@@ -136,7 +161,9 @@ def _rejoin(place: tuple[int, str], rows: list[TimelineEvent], told: list[Tellin
             _note(kept, event, known.values(), changes)
     for event in waiting:
         _note(TimelineEvent(sim_id=place[0], kind=place[1]), event, known.values(), changes)
-    changes.delete.extend(free)
+    for row in free.values():
+        changes.delete.append(row)
+        changes.tallies.event(vars(row), -1)
     if place[1] == TimelineEvent.Kind.STATUS:
         _note_state(place[0], events, changes)
     return len(news)
@@ -165,14 +192,16 @@ def _row_for(
 
 def _note(row: TimelineEvent, event: Event, known: Iterable[Telling], changes: _Changes) -> None:
     before = {name: getattr(row, name) for name in _WRITTEN}
-    after = _values(row.kind, event, known)
+    after = {"account_name": changes.accounts[row.sim_id], **_values(row.kind, event, known)}
     if row.pk is not None and before == after:
         return
     for name, value in after.items():
         setattr(row, name, value)
+    changes.tallies.event(vars(row), 1)
     if row.pk is None:
         changes.create.append(row)
         return
+    changes.tallies.event({"kind": row.kind, **before}, -1)
     changes.update.append(row)
     if any(before[name] != after[name] and before[name] for name in ("operation_id", "log_time", "push_key")):
         changes.moved.append(row.pk)
@@ -187,7 +216,7 @@ def _note_state(sim_id: int, events: list[Event], changes: _Changes) -> None:
 
 def _write(changes: _Changes) -> None:
     if changes.delete:
-        TimelineEvent.objects.filter(pk__in=changes.delete).delete()
+        TimelineEvent.objects.filter(pk__in=[row.pk for row in changes.delete]).delete()
     if changes.moved:
         # Two rows may swap their log entries: for a moment nobody holds them, for they are unique.
         TimelineEvent.objects.filter(pk__in=changes.moved).update(operation_id=None, log_time=None, push_key=None)
