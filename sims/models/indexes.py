@@ -65,6 +65,19 @@ def list_indexes() -> list[models.Index]:
             indexes.append(models.Index(fields=[key.removesuffix("_id"), "giccid"], name=f"sim_by_{name}"))
     # Which countries are there, per account: found by hopping from one value to the next.
     indexes.append(models.Index(fields=["account", "country_code"], name="sim_account_country"))
+    # Who uses most in an account: one by usage alone would be walked past everybody who uses more elsewhere.
+    indexes.append(models.Index(F("account"), SORT_KEYS["usage"], F("giccid"), name="sim_account_usage"))
+    # The members of a pool: how many are in a state, who uses most and least of them.
+    indexes.append(
+        models.Index(
+            F("pool"),
+            F("status"),
+            SORT_KEYS["usage"],
+            F("giccid"),
+            name="sim_pool_members",
+            condition=Q(pool__isnull=False),
+        )
+    )
     # Few SIMs have ever jumped: an index of those alone costs the others nothing.
     indexes.append(
         models.Index(

@@ -21,6 +21,21 @@ class Reference(models.Model):
         abstract = True
 
 
+class Enterprise(Reference):
+    """Whom the carrier's key belongs to: one row, of key 1, once it was read."""
+
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    contact = models.JSONField(_("contact"), null=True, blank=True, help_text=_("As the carrier writes it."))
+
+    class Meta:
+        verbose_name = _("enterprise")
+        verbose_name_plural = _("enterprises")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Account(Reference):
     """A carrier account."""
 

@@ -11,7 +11,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from sims.models import Account, RatePlan, SharePool
+from sims.models import Account, Enterprise, RatePlan, SharePool
 from sims.services import values
 from sims.services.carrier import get_client
 from sims.services.histories import keep_account, keep_pools
@@ -55,6 +55,7 @@ def read_all_reference(client: SmartHub, held: Held) -> Read:
     read = Read()
     asker = _Asker(held, read)
     enterprise = asker.ask("enterprise", client.get_enterprise, needed=True)
+    store_enterprise(enterprise)
     for name in _account_names(enterprise):
         if not can_be_asked_for(name):
             read.errors += 1
@@ -127,6 +128,22 @@ def can_be_asked_for(name: str) -> bool:
         return "~" not in name and bool(path_segment(name, "account"))
     except ValueError:
         return False
+
+
+def store_enterprise(enterprise: contract.Enterprise | None) -> None:
+    """Keep whom the key belongs to, as it was read now; nothing for one that could not be read."""
+    if enterprise is None:
+        return
+    Enterprise.objects.update_or_create(
+        pk=1,
+        defaults={
+            "name": values.clip(enterprise.name, 200),
+            "contact": storable({"contact": enterprise.contact})["contact"],
+            # Its accounts have rows of their own, and there may be thousands.
+            "raw": storable({key: value for key, value in enterprise.raw.items() if key != "accounts"}),
+            "fetched_at": timezone.now(),
+        },
+    )
 
 
 def store_account(name: str, account: contract.Account | None) -> None:
