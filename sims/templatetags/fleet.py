@@ -1,0 +1,41 @@
+"""Template filters about accounts, plans and pools: ``{% load fleet %}``."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from core.templatetags.portal import or_dash
+from sims import links
+from sims.money import money
+
+register = template.Library()
+
+register.filter("account_url", links.account_url)
+register.filter("pool_url", links.pool_url)
+register.filter("plan_url", links.plan_url)
+
+
+@register.simple_tag
+def sims_url(**filters: Any) -> str:
+    """The list of SIMs with these filters: ``{% sims_url account=account.name status="RETIRED" %}``."""
+    return links.sims_url(**filters)
+
+
+@register.filter
+def count(value: int | None) -> SafeString | str | object:
+    """A number of things with separators, a dash for ``None``."""
+    return or_dash(None) if value is None else number_format(value, force_grouping=True)
+
+
+@register.simple_tag(name="money")
+def money_tag(amount: Decimal | None, currency: str = "") -> SafeString | object:
+    """An amount with its currency, in one piece; a dash for ``None``."""
+    if amount is None:
+        return or_dash(None)
+    return format_html('<data class="nowrap" value="{}">{}</data>', amount, money(amount, currency))
