@@ -6,7 +6,7 @@ bytes and a silent month next to none. Days and cycles are exact; hours are shar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 MOST = 2**62
@@ -142,6 +142,24 @@ def unpack_month(packed: bytes | memoryview, place: int) -> Month | None:
     return None
 
 
+def unpack_ended_cycles(packed: bytes | memoryview, places: Collection[int]) -> dict[int, list[Cycle]]:
+    """The cycles of those SIMs of a block that are at ``places`` and have some, without unpacking any days."""
+    data, at, found = bytes(packed), 0, {}
+    while at < len(data):
+        place = data[at]
+        length, at = _take(data, at + 1)
+        if place in places:
+            start, end = at + 1, at + length
+            if data[at] & 0x80:
+                _total, start = _take(data, start)
+            else:
+                start = _end_of_numbers(data, start)
+            if start < end:
+                found[place] = unpack_cycles(data[start:end])
+        at += length
+    return found
+
+
 def _month(body: bytes) -> Month:
     if body[0] & 0x80:
         total, at = _take(body, 1)
@@ -159,6 +177,14 @@ def _unpack(data: bytes, at: int) -> tuple[list[int], int]:
     end = at + 1 + (width * count + 7) // 8
     bits, mask = int.from_bytes(data[at + 1 : end], "little"), (1 << width) - 1
     return [bits >> width * n & mask for n in range(count)], end
+
+
+def _end_of_numbers(data: bytes, at: int) -> int:
+    """Where numbers that begin at ``at`` end."""
+    if not data[at]:
+        return at + 1
+    count, at = _take(data, at)
+    return at + 1 + (data[at] * count + 7) // 8
 
 
 def _put(out: bytearray, number: int) -> None:

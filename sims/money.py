@@ -1,0 +1,29 @@
+"""Amounts of money for people."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.utils.formats import number_format
+
+_PLACES = Decimal("0.01")
+
+
+def money(amount: Decimal | None, currency: str = "", *, signed: bool = False) -> str:
+    """``1,204.50 EUR``: with two places, or all of its own where there are more; an empty text for ``None``.
+
+    ``signed`` puts a plus before what is more than nothing.
+    """
+    if amount is None:
+        return ""
+    exact = amount.normalize()
+    short = amount.quantize(_PLACES)
+    places = 2 if short == exact else -int(exact.as_tuple().exponent)
+    text = number_format(short if places == 2 else exact, decimal_pos=places, force_grouping=True)
+    plus = "+" if signed and amount > 0 else ""
+    return f"{plus}{text} {currency}".strip()
+
+
+def rounded(amount: Decimal | None, currency: str = "", *, signed: bool = False) -> str:
+    """As :func:`money`, always with two places: for sums and means, which say no more by having more."""
+    return money(None if amount is None else amount.quantize(_PLACES), currency, signed=signed)
