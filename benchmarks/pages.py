@@ -81,7 +81,7 @@ def signed_in() -> Callable[[str, dict[str, str]], Any]:
     user = User.objects.create_user("agent", password=None, all_accounts=True)
     user.groups.add(Group.objects.get(name="Agent"))
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
 
     def get(path: str, headers: dict[str, str]) -> Any:
         response = client.get(path, headers=headers)

@@ -11,13 +11,14 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         """Keep tokens out of the log from the first request on; hear of what happens; fill this app's places."""
         log_filter.install()
-        from core import events, slots
+        from core import events, facts, slots
         from notifications import slots as own
         from notifications.services import carrier_events
         from notifications.services.events import record
 
         carrier_events.register()
         events.listen(record)
+        facts.register(own.UNREAD, own.unread)
         slots.fill("navigation.after_operations", own.navigation_entry)
         slots.fill("live.badges", own.badge)
         slots.fill("lists.selection", own.selection)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -10,12 +13,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from core import navigation
+from core import facts, navigation
 from core.listing import Listing
 from notifications import kinds
 from notifications.selectors import centre
 from sims.models import Sim
 
+UNREAD = "notifications.unread"
 SHOWN = 5
 _PERMISSION = "notifications.view_notification"
 
@@ -52,13 +56,13 @@ def _count(request: HttpRequest, *, out_of_band: bool = False) -> SafeString:
     )
 
 
+def unread(user: Any) -> Combinable | None:
+    """The number of unread lines, for who may see any."""
+    return centre.unread_count(user) if user.has_perm(_PERMISSION) else None
+
+
 def _number(request: HttpRequest) -> int:
-    """Counted once a request: the navigation and the live part show the same."""
-    known: int | None = getattr(request, "_unread_notifications", None)
-    if known is None:
-        known = centre.unread_count(request.user)
-        request._unread_notifications = known  # type: ignore[attr-defined]  # a cache for the length of the request
-    return known
+    return facts.answer(request, UNREAD)
 
 
 def _text(number: int) -> str:

@@ -8,12 +8,15 @@ class OperationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill this app's places on other pages."""
+        from core import facts
         from core.exports import register
         from core.links import tell
         from core.slots import fill
         from operations import selectors_jobs, slots  # models are there from here on
         from operations.exports import EXPORTER
 
+        facts.register(slots.WAITING_JOBS, slots.waiting_jobs)
+        facts.register(slots.WAITING_OPERATIONS, slots.waiting_operations)
         fill("sims.detail.actions", slots.actions)
         fill("sims.detail.operations", slots.operations)
         fill("sims.detail.version", slots.version)

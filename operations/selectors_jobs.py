@@ -89,14 +89,6 @@ def approval_queue(user: User | AnonymousUser) -> ApprovalQueue:
     )
 
 
-def approval_count(user: User | AnonymousUser) -> int:
-    """How many these are: two small counts, none for who may not approve."""
-    if not user.has_perm("operations.approve_operation"):
-        return 0
-    queue = approval_queue(user)
-    return queue.jobs.order_by().count() + queue.operations.order_by().count()
-
-
 def expected_seconds(job: BatchJob) -> float | None:
     """How long the plan will take at least, by the call budget; ``None`` without a limit of calls.
 

@@ -11,13 +11,17 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from core import navigation
+from core import facts, navigation
+from core.facts import CountOf
 from core.listing import Listing
 from operations import selectors_jobs
 from operations.kinds import KINDS
 from operations.services.jobs import rules
 from operations.views.pages import sim_operations
 from sims.models import Sim
+
+APPROVE = "operations.approve_operation"
+WAITING_JOBS, WAITING_OPERATIONS = "operations.waiting_jobs", "operations.waiting_operations"
 
 
 def actions(request: HttpRequest, *, sim: Sim) -> SafeString:
@@ -59,7 +63,7 @@ def _query(listing: Listing) -> str:
 
 def approvals_entry(request: HttpRequest) -> SafeString:
     """The entry of the main navigation, with the number of wishes that wait; for those who may decide."""
-    if not request.user.has_perm("operations.approve_operation"):
+    if not request.user.has_perm(APPROVE):
         return SafeString("")
     match = request.resolver_match
     return navigation.entry(
@@ -72,17 +76,28 @@ def approvals_entry(request: HttpRequest) -> SafeString:
 
 
 def approvals_badge(request: HttpRequest) -> SafeString:
-    """For pages that are open: the number as it is now. Two small counts."""
-    if not request.user.has_perm("operations.approve_operation"):
+    """For pages that are open: the number as it is now."""
+    if not request.user.has_perm(APPROVE):
         return SafeString("")
     return _approvals_count(request, out_of_band=True)
 
 
+def approvals_waiting(request: HttpRequest) -> int:
+    """How many wishes wait for the decision of who asks; 0 for who may not decide."""
+    return sum(facts.answer(request, name) or 0 for name in (WAITING_JOBS, WAITING_OPERATIONS))
+
+
+def waiting_jobs(user: Any) -> CountOf | None:
+    """The number of jobs among them."""
+    return CountOf(selectors_jobs.approval_queue(user).jobs) if user.has_perm(APPROVE) else None
+
+
+def waiting_operations(user: Any) -> CountOf | None:
+    """The number of single operations among them."""
+    return CountOf(selectors_jobs.approval_queue(user).operations) if user.has_perm(APPROVE) else None
+
+
 def _approvals_count(request: HttpRequest, *, out_of_band: bool = False) -> SafeString:
-    """Counted once a request: the navigation and the live part show the same."""
-    number: int | None = getattr(request, "_approvals_waiting", None)
-    if number is None:
-        number = selectors_jobs.approval_count(request.user)
-        request._approvals_waiting = number  # type: ignore[attr-defined]  # a cache for the length of the request
+    number = approvals_waiting(request)
     label = ngettext("%(number)s waits", "%(number)s wait", number) % {"number": number}
     return navigation.count_badge("approvals", number, text=str(number), label=label, out_of_band=out_of_band)

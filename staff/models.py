@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import AbstractUser
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser, Permission
 from django.db import models
+from django.db.models import CharField, F, QuerySet, Value
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from staff.roles import highest_role
+
+
+@dataclass(frozen=True)
+class Grants:
+    """What a user was given."""
+
+    roles: frozenset[str]
+    """Names of groups."""
+    permissions: frozenset[str]
+    """``app.codename``, of the roles and the user's own."""
+    accounts: frozenset[str]
+    """Carrier accounts by name; of no account where the user sees all of them."""
 
 
 class User(AbstractUser):
@@ -34,9 +50,21 @@ class User(AbstractUser):
         verbose_name_plural = _("users")
 
     @cached_property
+    def grants(self) -> Grants:
+        """Roles, permissions and accounts in one query, kept as long as this object: a request."""
+        found: dict[str, set[str]] = {"role": set(), "permission": set(), "account": set()}
+        for what, value, name in _grants(self.pk):
+            found[what].add(f"{value}.{name}" if name else value)
+        return Grants(frozenset(found["role"]), frozenset(found["permission"]), frozenset(found["account"]))
+
+    @property
     def role(self) -> str:
         """The name of the user's role, of the highest where there are several; empty for none."""
-        return highest_role(self.groups.values_list("name", flat=True))
+        return highest_role(self.grants.roles)
+
+    def forget_grants(self) -> None:
+        """Have them read anew, after a change of them."""
+        self.__dict__.pop("grants", None)
 
 
 class AccountScope(models.Model):
@@ -52,3 +80,15 @@ class AccountScope(models.Model):
 
     def __str__(self) -> str:
         return self.account_name
+
+
+def _grants(user_id: int | None) -> QuerySet[Any, tuple[str, str, str]]:
+    """What the user has, a row each: what it is, its value, and behind an app's label the name of a permission."""
+    role, permission, account = (Value(what, CharField()) for what in ("role", "permission", "account"))
+    nothing = Value("", CharField())
+    named = (permission, F("content_type__app_label"), F("codename"))
+    roles = User.groups.through._default_manager.filter(user=user_id).values_list(role, F("group__name"), nothing)
+    by_role = Permission.objects.filter(group__user=user_id).order_by().values_list(*named)
+    own = Permission.objects.filter(user=user_id).order_by().values_list(*named)
+    accounts = AccountScope.objects.filter(user=user_id).values_list(account, F("account_name"), nothing)
+    return roles.union(by_role, own, accounts, all=True)

@@ -21,11 +21,7 @@ def visible_accounts(user: User | AnonymousUser) -> frozenset[str] | None:
         return frozenset()
     if user.all_accounts:
         return None
-    cached: frozenset[str] | None = getattr(user, "_visible_accounts", None)
-    if cached is None:
-        cached = frozenset(user.account_scopes.values_list("account_name", flat=True))
-        user._visible_accounts = cached  # type: ignore[attr-defined]  # a cache for the length of the request
-    return cached
+    return user.grants.accounts
 
 
 def scoped(queryset: QuerySet[M], user: User | AnonymousUser, *, account: str = "account_id") -> QuerySet[M]:

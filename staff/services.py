@@ -35,7 +35,7 @@ def set_role(user: User, role: str) -> None:
     user.groups.set(Group.objects.filter(name=role))
     user.is_staff = role == ADMINISTRATOR
     user.save(update_fields=["is_staff"])
-    user.__dict__.pop("role", None)
+    user.forget_grants()
 
 
 @transaction.atomic
@@ -64,6 +64,7 @@ def create_user(
     user.account_scopes.exclude(account_name__in=wanted).delete()
     for name in sorted(wanted):
         AccountScope.objects.get_or_create(user=user, account_name=name)
+    user.forget_grants()
     after = describe(user)
     if after != before:
         audit.record(

@@ -11,11 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce, Least
 from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
 
 from core.expressions import OrNone
+from core.facts import CountOf
 from notifications.models import Notification, NotificationItem, ReadMark, ReadUpTo, Rule
 from sims.models import Sim
 from staff.models import User
@@ -39,7 +42,7 @@ def _rules_for(user: AnyUser) -> QuerySet[Rule, Any]:
     """The rules whose lines are for ``user``, as far as rules say."""
     role = Rule.roles.through.objects.filter(rule=OuterRef("pk"))
     person = Rule.users.through.objects.filter(rule=OuterRef("pk"))
-    groups = User.groups.through.objects.filter(user=user.pk).values("group")
+    groups = User.groups.through._default_manager.filter(user=user.pk).values("group")
     mine = Exists(role.filter(group__in=groups)) | Exists(person.filter(user=user.pk))
     return Rule.objects.filter(mine | (~Exists(role) & ~Exists(person))).values("pk")
 
@@ -67,17 +70,10 @@ def is_unread(user: AnyUser) -> Q:
     return waiting() & newer & Q(~marked)
 
 
-def read_up_to(user: AnyUser) -> datetime:
-    """Up to when ``user`` has read everything; from before they were a user there is nothing to read.
-
-    Asked for once a request and kept on the user object.
-    """
-    known: datetime | None = getattr(user, "_read_up_to", None)
-    if known is None:
-        at = ReadUpTo.objects.filter(user=user.pk).values_list("at", flat=True).first()
-        known = at or getattr(user, "date_joined", None) or timezone.now()
-        user._read_up_to = known  # type: ignore[union-attr]  # a cache for the length of the request
-    return known
+def read_up_to(user: AnyUser) -> Combinable:
+    """Up to when ``user`` has read everything; from before they were a user there is nothing to read."""
+    at = ReadUpTo.objects.filter(user=user.pk).values("at")
+    return Coalesce(Subquery(at), Value(getattr(user, "date_joined", None) or timezone.now(), DateTimeField()))
 
 
 def unread(user: AnyUser) -> QuerySet[Notification]:
@@ -85,17 +81,18 @@ def unread(user: AnyUser) -> QuerySet[Notification]:
     return visible(user).filter(is_unread(user))
 
 
-def unread_count(user: AnyUser) -> int:
-    """How many those are, counted no further than one past :data:`MOST_COUNTED`.
+def unread_count(user: AnyUser) -> Combinable:
+    """How many those are, as an expression (:mod:`core.facts`); counted no further than one past :data:`MOST_COUNTED`.
 
     In two parts, each of which finds its place in an index: an OR of both would be looked for among all open lines.
+    The order keeps the database at that index even though it doesn't know the time beforehand.
     """
-    lines, at = unread(user).order_by(), read_up_to(user)
-    newer = lines.filter(last_at__gt=at).values("pk")
+    lines, at, most = unread(user), read_up_to(user), MOST_COUNTED + 1
+    newer = lines.filter(last_at__gt=at).order_by("-last_at", "-pk")
     # The expression keeps the database from going through all older lines by their time.
     older = LessThanOrEqual(OrNone("last_at"), at)
-    came_back = lines.filter(older, snoozed_until__isnull=False, snoozed_until__lte=timezone.now()).values("pk")
-    return newer.union(came_back, all=True)[: MOST_COUNTED + 1].count()
+    came_back = lines.filter(older, snoozed_until__isnull=False, snoozed_until__lte=timezone.now())
+    return Least(CountOf(newer, most) + CountOf(came_back.order_by("snoozed_until"), most), Value(most))
 
 
 def list_notifications(user: AnyUser) -> QuerySet[Notification]:

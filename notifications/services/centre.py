@@ -72,7 +72,6 @@ def _read_up_to(user: User, at: datetime) -> None:
     """Only ever forwards, whoever comes in between."""
     if not ReadUpTo.objects.filter(user=user, at__lt=at).update(at=at) and at > user.date_joined:
         ReadUpTo.objects.get_or_create(user=user, defaults={"at": at})
-    user.__dict__.pop("_read_up_to", None)
 
 
 def snooze(user: User, ids: Collection[int], until: datetime) -> int:

@@ -8,8 +8,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from core.facts import ask
 from notifications.models import Event, Rule
+from notifications.selectors import centre
 from sims.models import Sim
+from staff.models import User
 
 _numbers = itertools.count(1)
 USAGE, DEVICE = "CYCLE_USAGE_TRACKING", "IMEI_CHANGE"
@@ -32,3 +35,9 @@ def make_event(sim: Sim | None = None, *, ago: float = 0, **fields: Any) -> Even
     return Event.objects.create(
         **{"kind": USAGE, "key": f"event {next(_numbers)}", "at": at, "recorded_at": at, **known, **fields}
     )
+
+
+def unread_count(user: User) -> int:
+    """What the badge of ``user`` says."""
+    [number] = ask(user, centre.unread_count(user))
+    return int(number)

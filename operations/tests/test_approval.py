@@ -6,10 +6,11 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.test import RequestFactory
 from django.utils import timezone
 
 from core.models import AuditEntry
-from operations import selectors_jobs, tasks
+from operations import selectors_jobs, slots, tasks
 from operations.errors import Conflict, Invalid, NotAllowed
 from operations.models import BatchJob, Operation
 from operations.services.approval import approve, lapse_job, refuse, withdraw
@@ -123,6 +124,13 @@ class TestDecidingJobs:
         assert job.next_step_at == job.approval_lapses_at
 
 
+def waiting(user):
+    """As the navigation counts it."""
+    request = RequestFactory().get("/")
+    request.user = user
+    return slots.approvals_waiting(request)
+
+
 class TestTheQueue:
     def test_holds_what_one_may_decide(self, agent, supervisor, viewer, make_user, make_sim):
         theirs = taken(planned(agent, [make_sim(status="DEACTIVATED")], "retire"), confirm_count=1)
@@ -136,17 +144,17 @@ class TestTheQueue:
         )
         queue = selectors_jobs.approval_queue(supervisor)
         assert (list(queue.jobs), list(queue.operations)) == ([theirs], [single])
-        assert selectors_jobs.approval_count(supervisor) == 2
+        assert waiting(supervisor) == 2
         everything = selectors_jobs.approval_queue(make_user("Administrator"))
         assert list(everything.jobs) == [theirs, own]
         for user in (agent, viewer):
-            assert selectors_jobs.approval_count(user) == 0
+            assert waiting(user) == 0
             assert not selectors_jobs.approval_queue(user).jobs.exists()
         scoped = make_user("Supervisor", ["north_logistics"])
-        assert selectors_jobs.approval_count(scoped) == 0
+        assert waiting(scoped) == 0
         approve(single, supervisor)
         refuse(theirs, supervisor, "no")
-        assert selectors_jobs.approval_count(supervisor) == 0
+        assert waiting(supervisor) == 0
 
 
 class TestSeeing:

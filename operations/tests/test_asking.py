@@ -319,6 +319,6 @@ def test_a_post_without_csrf_token_is_refused(carrier_sim, supervisor):
 
     sim = carrier_sim()
     client = Client(enforce_csrf_checks=True)
-    client.force_login(supervisor, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(supervisor)
     assert post(client, sim, body(sim, "suspend")).status_code == 403
     assert nothing_written()
