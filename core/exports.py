@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,17 +26,22 @@ from django.utils.translation import gettext as _
 from core import audit
 from core.models import Export
 from core.queue import enqueue, enqueue_on_commit
-from core.spreadsheets import WRITERS, Table
+from core.spreadsheets import CSV, WRITERS, XLSX, Table
 
 log = structlog.get_logger(__name__)
 
 State = Export.State
 
 IN_REQUEST = 10_000
-"""Rows up to which an XLSX is made while the person waits, in about two seconds."""
+"""Rows up to which a file is made while the person waits: an XLSX takes about two seconds."""
+FORMATS = (CSV, XLSX)
+LIST = "list"
+"""The exporter of lists: see :mod:`core.list_exports`."""
 MOST_OPEN = 3
 """Downloads of one person that may be under way."""
 _LEASE = timedelta(seconds=60)
+_PROGRESS_EVERY = 0.5
+"""Seconds between two signs of life of a writer."""
 _MOST_ATTEMPTS = 3
 _BATCH = 100
 _ORPHAN_AFTER = timedelta(days=1).total_seconds()
@@ -73,7 +79,8 @@ def register(exporter: Exporter) -> None:
 
 
 def request_export(owner: Any, name: str, params: dict[str, Any], *, format_: str) -> Export:
-    """Have the file made; the same one that is under way already is answered again.
+    """Have the file made; the same one that is under way already is answered again. How many rows it has, the worker
+    finds out: counting a million of them is nothing to wait for.
 
     ``name`` is a registered exporter, ``format_`` one of ``core.spreadsheets``. Raises :class:`NotAvailable` and
     :class:`TooManyOpen`.
@@ -94,14 +101,13 @@ def request_export(owner: Any, name: str, params: dict[str, Any], *, format_: st
             format=format_,
             title=table.title[:200],
             file_name=f"{table.file_name}.{format_}"[:200],
-            rows_total=table.total(),
             expires_at=now + kept_for(),
         )
         audit.record(
             action="export.requested",
             actor=owner,
             target=export,
-            after={"exporter": name, "params": params, "format": format_, "rows": export.rows_total},
+            after={"exporter": name, "params": params, "format": format_},
         )
         from core import tasks  # the tasks call this module
 
@@ -142,13 +148,9 @@ def make(export_id: int) -> None:
     try:
         if export.attempts > _MOST_ATTEMPTS:
             raise NotAvailable(_("It could not be made. Please try again, with fewer rows."))
-        _write(export, part)
+        rows = _write(export, part)
         os.replace(part, path)
-        now, values = (
-            timezone.now(),
-            {"size": path.stat().st_size, "stored_as": path.name, "rows_done": F("rows_total")},
-        )
-        if not _move(export, State.DONE, finished_at=now, expires_at=now + kept_for(), **values):
+        if not _finish(export, path, rows):
             path.unlink(missing_ok=True)
     except _ClaimLost:
         log.info("export.claim_lost", export=export.pk)
@@ -228,7 +230,20 @@ def _move(export: Export, to: str, **fields: Any) -> bool:
     return bool(rows.update(state=to, **values))
 
 
-def _write(export: Export, path: Path) -> None:
+def _finish(export: Export, path: Path, rows: int) -> bool:
+    """The file is there: say so, with its entry in the audit trail; ``False`` when the claim was lost."""
+    now = timezone.now()
+    values = {"size": path.stat().st_size, "stored_as": path.name, "rows_done": rows, "rows_total": rows}
+    with transaction.atomic():
+        if not _move(export, State.DONE, finished_at=now, expires_at=now + kept_for(), **values):
+            return False
+        after = {"exporter": export.exporter, "params": export.params, "format": export.format, "rows": rows}
+        audit.record(action="export.made", actor=export.owner, target=export, after=after)
+    return True
+
+
+def _write(export: Export, path: Path) -> int:
+    """Write the file; answers its rows."""
     exporter = _exporters.get(export.exporter)
     if exporter is None:
         raise NotAvailable
@@ -237,12 +252,18 @@ def _write(export: Export, path: Path) -> None:
     if not _keep(export, accounts=None if seen is None else sorted(seen), rows_total=table.total()):
         raise _ClaimLost
 
+    told = float("-inf")
+
     def progress(rows: int) -> None:
+        nonlocal told
+        if time.monotonic() - told < _PROGRESS_EVERY:
+            return
         if not _keep(export, rows_done=rows):
             raise _ClaimLost
+        told = time.monotonic()
 
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
-        WRITERS[export.format](table, target, progress)
+        return WRITERS[export.format](table, target, progress)
 
 
 def _keep(export: Export, **fields: Any) -> bool:

@@ -7,7 +7,7 @@ a list extends it and fills ``title`` and ``heading``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,16 +16,24 @@ from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.db import transaction
 from django.db.models import Expression, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views import View
 
+from core import exports
 from core.filters import Chip, FilterSet, Group, address
-from core.paging import PAGE_SIZE, BadCursor, Count, Order, Page, capped_count, paginate
+from core.paging import PAGE_SIZE, BadCursor, Count, Order, Page, capped_count, pages, paginate
+from core.spreadsheets import Cell, Column, Table, cell
 from core.tables import BaseTable
+from core.views import exports as export_views
 
 TEMPLATE = "core/list.html"
+ROWS_A_QUERY = 2_000
+"""Of a file: few enough to be in memory."""
 
 
 @dataclass
@@ -94,6 +102,21 @@ class Listing:
         return self.filters.groups()
 
     @property
+    def files(self) -> list[tuple[str, str]]:
+        """The list as a file, as filtered and sorted: format and address."""
+        return [(format_, self._as(format_)) for format_ in exports.FORMATS]
+
+    def _as(self, format_: str) -> str:
+        state = self.state.copy()
+        state[export_views.PARAMETER] = format_
+        return address(self.path, state)
+
+    @property
+    def made_later(self) -> bool:
+        """Whether a file of it takes too long to be waited for."""
+        return self.count.capped
+
+    @property
     def columns(self) -> list[tuple[str, Any, bool]]:
         """Columns to choose from: name, header, shown or not."""
         shown = set(self.table.columns.names())
@@ -103,7 +126,10 @@ class Listing:
 class ListView(PermissionRequiredMixin, View):
     """A list. GET answers the page, or the fragment that htmx replaces; POST keeps the user's choice of columns.
 
-    Every GET takes the same number of queries, however many rows there are.
+    With ``?export=csv`` or ``xlsx`` GET answers the list as a file, or where that is large a page that offers it, and
+    POST has that one made in the background.
+
+    Every GET of a page takes the same number of queries, however many rows there are.
     """
 
     http_method_names = ["get", "head", "post", "options"]
@@ -128,6 +154,8 @@ class ListView(PermissionRequiredMixin, View):
     """Whether rows can be ticked."""
     copies_ticked: ClassVar[bool] = True
     """Whether what is ticked are giccids, to be copied."""
+    columns_wanted: list[str] | None = None
+    """Columns to show instead of those that the user has chosen."""
 
     def get_queryset(self) -> QuerySet[Any]:
         """The rows that the user may see, with what the table needs of other tables."""
@@ -136,8 +164,18 @@ class ListView(PermissionRequiredMixin, View):
     def decorate(self, rows: list[Any]) -> None:
         """Add what the table needs to the rows of the page, in a fixed number of queries."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def read_rows(self, rows: QuerySet[Any], keys: Sequence[str]) -> list[Any]:
+        """The rows of a file, some thousand at a time; for lists so long that models take too much time.
+
+        They have the attributes ``keys``, which the queryset is annotated with, and what :meth:`decorate` and the
+        table's columns ask for.
+        """
+        return list(rows)
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
         """The list as the address says."""
+        if export_views.PARAMETER in request.GET:
+            return self._file(request)
         listing = self.build(request)
         context = {"listing": listing, **self.extra_context(listing)}
         htmx: Any = request.htmx  # type: ignore[attr-defined]  # set by django-htmx
@@ -152,8 +190,10 @@ class ListView(PermissionRequiredMixin, View):
         patch_vary_headers(response, ["HX-Request", "HX-Target"])
         return response
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Keep the choice of columns (``columns``, repeatable; ``reset`` for the default)."""
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        """Keep the choice of columns (``columns``, repeatable; ``reset`` for the default); or have a file made."""
+        if export_views.PARAMETER in request.GET:
+            return self._begin_file(request)
         optional = [name for name, _header in self.table_class.optional_columns()]
         chosen = [name for name in request.POST.getlist("columns") if name in optional]
         with transaction.atomic():
@@ -174,7 +214,7 @@ class ListView(PermissionRequiredMixin, View):
 
     def build(self, request: HttpRequest) -> Listing:
         """Filter, sort, cut out the page, count."""
-        filters = self.filterset_class(data=request.GET, queryset=self.get_queryset(), request=request)
+        filters = self._filters(request)
         order, is_default = self._order(request.GET.get("sort", ""))
         notices = list(filters.problems)
         page: Page[Any]
@@ -207,6 +247,9 @@ class ListView(PermissionRequiredMixin, View):
             copies_ticked=self.copies_ticked,
         )
 
+    def _filters(self, request: HttpRequest) -> FilterSet:
+        return self.filterset_class(data=request.GET, queryset=self.get_queryset(), request=request)
+
     def _order(self, wanted: str) -> tuple[Order, bool]:
         """The order that the address names; the default one for a name that is none."""
         sort = wanted if wanted.removeprefix("-") in self.orders else self.default_sort
@@ -233,8 +276,60 @@ class ListView(PermissionRequiredMixin, View):
                 return listing._at(parameter, request.GET[parameter])
         return listing.url
 
+    def file_table(self, request: HttpRequest, *, in_background: bool = False) -> Table:
+        """The rows of the list with the columns on screen, as they are in a file.
+
+        In the background a list in its default order is written by its unique key, the same way round: then no row
+        that moves meanwhile comes twice or is left out.
+        """
+        queryset = self._filters(request).qs
+        order, is_default = self._order(request.GET.get("sort", ""))
+        if in_background and is_default:
+            order = Order(order.name, (self.unique_key,), order.descending)
+        zone = timezone.get_current_timezone()
+        columns = self.table_class.file_columns(self.shown_columns(request))
+        values = [column.value for column in columns]
+
+        def rows() -> Iterator[list[Cell]]:
+            for page in pages(queryset, order, size=ROWS_A_QUERY, read=self.read_rows):
+                self.decorate(page)
+                for record in page:
+                    yield [cell(value(record), zone) for value in values]
+
+        return Table(
+            title=self.file_title(),
+            file_name=f"{self.file_name()}-{timezone.now().astimezone(zone):%Y-%m-%d}",
+            columns=[Column(str(column.name), column.is_text, column.width) for column in columns],
+            rows=rows,
+            total=lambda: queryset.order_by().count(),
+        )
+
+    def file_title(self) -> str:
+        """What a file of the list is called, for people."""
+        return capfirst(str(self.noun_plural))
+
+    def file_name(self) -> str:
+        """How the name of a file of the list begins."""
+        return self.name
+
+    def _file(self, request: HttpRequest) -> HttpResponseBase:
+        filters = self._filters(request)
+        count = capped_count(filters.qs, exports.IN_REQUEST)
+        order, is_default = self._order(request.GET.get("sort", ""))
+        query = self._state(request.GET, filters, order, is_default).urlencode()
+        return export_views.give(request, self.file_table(request), count, query=query)
+
+    def _begin_file(self, request: HttpRequest) -> HttpResponse:
+        order, is_default = self._order(request.GET.get("sort", ""))
+        state = self._state(request.GET, self._filters(request), order, is_default)
+        columns = self.shown_columns(request)
+        params = {"path": request.path_info, "query": state.urlencode(), "columns": columns}
+        return export_views.begin(request, exports.LIST, params)
+
     def shown_columns(self, request: HttpRequest) -> list[str]:
         """Names of the columns that the user sees."""
+        if self.columns_wanted is not None:
+            return self.table_class.shown_columns(self.columns_wanted)
         preferences = getattr(request.user, "preferences", None)
         stored = preferences.get("columns") if isinstance(preferences, dict) else None
         chosen = stored.get(self.name) if isinstance(stored, dict) else None

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django_htmx.http import reswap, retarget
 
@@ -34,7 +35,7 @@ class LiveListView(ListView):
     """Whether new rows come in at the head of the first page, in the default order; for lists that are sorted by
     ``pk``, the newest first."""
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The list, or what is new of its rows."""
         htmx: Any = request.htmx  # type: ignore[attr-defined]  # set by django-htmx
         return self._news(request) if htmx and htmx.trigger == TRIGGER else super().get(request, *args, **kwargs)

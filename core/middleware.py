@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import time
 import uuid
-import zoneinfo
 from collections.abc import Callable
 
 import structlog
@@ -24,6 +22,7 @@ from core.addresses import client_address
 from core.htmx import toast
 from core.metrics import observe_request
 from core.request_context import RequestContext, set_request
+from core.zones import zone_of
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -165,10 +164,6 @@ def _takes_toasts(response: HttpResponse) -> bool:
     return swapped and is_html and not moves_on and not response.streaming and b"<html" not in response.content[:400]
 
 
-# The list reads some hundred files: once in a process, not with every request.
-_zones = functools.cache(zoneinfo.available_timezones)
-
-
 class TimeZoneMiddleware:
     """Shows times in the signed-in user's zone, the portal's own for everybody else."""
 
@@ -176,9 +171,5 @@ class TimeZoneMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        name = getattr(request.user, "time_zone", "")
-        if name and name in _zones():
-            timezone.activate(zoneinfo.ZoneInfo(name))
-        else:
-            timezone.deactivate()
+        timezone.activate(zone_of(request.user))
         return self.get_response(request)

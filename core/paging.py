@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -76,10 +76,9 @@ def paginate(
     backwards = bool(before) and not after
     cursor = before if backwards else after
     direction = order.reversed() if backwards else order
-    annotated = queryset.annotate(**{f"_key{i}": key for i, key in enumerate(order.expressions())})
-    ordered = annotated.order_by(*(_ordering(i, direction) for i in range(len(order.keys))))
+    ordered = _sorted(queryset, direction)
     if cursor:
-        values = decode(cursor, order, _fields(annotated, order))
+        values = decode(cursor, order, _fields(ordered, order))
         ordered = ordered.filter(*_beyond(direction, values))
     rows = list(ordered[: size + 1])
     more = len(rows) > size
@@ -94,6 +93,40 @@ def paginate(
         next=encode(order, rows[-1]) if has_next and rows else "",
         previous=encode(order, rows[0]) if has_previous and rows else "",
     )
+
+
+def pages(
+    queryset: QuerySet[Any],
+    order: Order,
+    *,
+    size: int,
+    read: Callable[[QuerySet[Any], Sequence[str]], list[Any]] | None = None,
+) -> Iterator[list[Any]]:
+    """All of ``queryset`` in ``order``, ``size`` rows at a time, a query each; none stays open between them.
+
+    ``read`` makes the list from a page's queryset in a way of its own; its rows have the attributes that it is given
+    the names of. A row that moves in the order meanwhile may come twice or be left out; none does whose keys stay.
+    """
+    ordered = _sorted(queryset, order)
+    fields = _fields(ordered, order)
+    names = [f"_key{i}" for i in range(len(order.keys))]
+    here = ordered
+    while True:
+        rows = list(here[:size]) if read is None else read(here[:size], names)
+        if not rows:
+            return
+        keys = [getattr(rows[-1], name) for name in names]
+        is_last = len(rows) < size
+        yield rows
+        if is_last:
+            return
+        values = [Value(key, output_field=field) for key, field in zip(keys, fields, strict=True)]
+        here = ordered.filter(*_beyond(order, values))
+
+
+def _sorted(queryset: QuerySet[M], order: Order) -> QuerySet[M]:
+    annotated = queryset.annotate(**{f"_key{i}": key for i, key in enumerate(order.expressions())})
+    return annotated.order_by(*(_ordering(i, order) for i in range(len(order.keys))))
 
 
 def _beyond(order: Order, values: list[Value]) -> list[Any]:

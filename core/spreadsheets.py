@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from decimal import Decimal
+from itertools import islice
 from typing import IO, Any
 
-from django.db.models import QuerySet
+from django.utils.functional import Promise
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.utils import get_column_letter
@@ -17,8 +22,12 @@ CONTENT_TYPES = {
     CSV: "text/csv; charset=utf-8",
     XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+SHEET_ROWS = 1_048_575
+"""What a sheet holds below its headings; more rows go on in a second one."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _PROGRESS_EVERY = 1_000
+
+Cell = str | int | float | Decimal | None
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,19 @@ class Column:
     """One column: its heading, and for the XLSX whether its cells are text and how wide it is, in characters."""
 
     name: str
+    is_text: bool = False
+    width: int | None = None
+
+
+@dataclass(frozen=True)
+class FileColumn:
+    """A column of the file of a list: its heading and what it makes of a row.
+
+    ``value`` answers whatever :func:`cell` takes: texts, numbers, times, states as the database has them.
+    """
+
+    name: str | Promise
+    value: Callable[[Any], Any]
     is_text: bool = False
     width: int | None = None
 
@@ -39,10 +61,10 @@ class Table:
     file_name: str
     """Without what its format adds."""
     columns: Sequence[Column]
-    rows: Callable[[], Iterator[Sequence[str]]]
-    """A list of texts for each row, in the order of the columns; few at a time in memory.
+    rows: Callable[[], Iterator[Sequence[Cell]]]
+    """The cells of each row in the order of the columns, numbers as numbers; few rows at a time in memory.
 
-    Read them by :func:`in_pages`: while a query stays open, SQLite lets its connection write nothing.
+    Read them by ``core.paging.pages``: while a query stays open, SQLite lets its connection write nothing.
     """
     total: Callable[[], int]
 
@@ -52,70 +74,118 @@ def guarded(value: str) -> str:
     return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
 
-def in_pages(rows: QuerySet[Any], key: str, size: int = 2_000) -> Iterator[Any]:
-    """``rows`` in the order of the unique column ``key``, a query for each ``size`` of them."""
-    page = list(rows.order_by(key)[:size])
-    while page:
-        yield from page
-        if len(page) < size:
-            return
-        page = list(rows.filter(**{f"{key}__gt": getattr(page[-1], key)}).order_by(key)[:size])
+def cell(value: Any, zone: tzinfo | None = None) -> Cell:
+    """``value`` as it stands in a file: numbers stay numbers, times are ISO 8601 with the offset of ``zone``.
 
-
-class _Echo:
-    """A file for the CSV writer that hands each line back."""
-
-    def write(self, value: str) -> str:
-        """The line itself."""
+    Yes and no are ``yes`` and ``no``, nothing is empty, of several the texts stand with commas between them.
+    """
+    kind = type(value)
+    if kind is str or kind is int or value is None:
+        return value  # type: ignore[no-any-return]  # told by its very type
+    if kind is bool:
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        try:
+            return value.astimezone(zone).isoformat(timespec="seconds")
+        except OverflowError:
+            # The carrier may write the last day of the year 9999 for what never ends.
+            return value.isoformat(timespec="seconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (float, Decimal)):
         return value
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ", ".join(str(part) for part in value)
+    return cell(value(), zone) if callable(value) else str(value)
 
 
-def csv_lines(table: Table) -> Iterator[str]:
-    """The CSV line by line: UTF-8, comma, CRLF, a header line."""
-    writer: Any = csv.writer(_Echo())
-    yield writer.writerow([column.name for column in table.columns])
-    for row in table.rows():
-        yield writer.writerow([guarded(value) for value in row])
+def csv_parts(table: Table) -> Iterator[str]:
+    """The CSV in parts, the header line first: UTF-8, comma, CRLF. Each part but the last has 1,000 rows."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow([guarded(column.name) for column in table.columns])
+    rows = table.rows()
+    while part := buffer.getvalue():
+        yield part
+        buffer.seek(0)
+        buffer.truncate()
+        # Numbers are what they are: only a text can be taken for a formula.
+        writer.writerows(
+            [guarded(value) if isinstance(value, str) else value for value in row]
+            for row in islice(rows, _PROGRESS_EVERY)
+        )
 
 
-def write_csv(table: Table, target: IO[bytes], progress: Callable[[int], None] | None = None) -> None:
-    """The CSV into ``target``; ``progress`` is told now and then how many rows are written."""
-    for number, line in enumerate(csv_lines(table)):
-        target.write(line.encode())
-        if progress is not None and number and number % _PROGRESS_EVERY == 0:
-            progress(number)
+def write_csv(table: Table, target: IO[bytes], progress: Callable[[int], None] | None = None) -> int:
+    """The CSV into ``target``; answers its rows. ``progress`` is told now and then how many are written."""
+    written = 0
+
+    def counted() -> Iterator[Sequence[Cell]]:
+        nonlocal written
+        for row in table.rows():
+            written += 1
+            yield row
+
+    for part in csv_parts(Table(table.title, table.file_name, table.columns, counted, table.total)):
+        target.write(part.encode())
+        if progress is not None and written:
+            progress(written)
+    return written
 
 
-def write_xlsx(table: Table, target: IO[bytes], progress: Callable[[int], None] | None = None) -> None:
-    """The XLSX into ``target``, never whole in memory; ``progress`` as of :func:`write_csv`."""
+def write_xlsx(table: Table, target: IO[bytes], progress: Callable[[int], None] | None = None) -> int:
+    """The XLSX into ``target``, never whole in memory; the rest as of :func:`write_csv`."""
     book = Workbook(write_only=True)
-    sheet = book.create_sheet(_sheet_name(table.title))
+    rows, written, sheet = table.rows(), 0, None
+    try:
+        while sheet is None or (written and written % SHEET_ROWS == 0):
+            sheet = _new_sheet(book, table)
+            more = _write_rows(table, sheet, islice(rows, SHEET_ROWS), written, progress)
+            if more == written:
+                break
+            written = more
+    except BaseException:
+        # Ended properly, or the library complains of its half-written file whenever that is collected.
+        for opened in book.worksheets:
+            opened.close()
+        raise
+    book.save(target)
+    return written
+
+
+def _new_sheet(book: Workbook, table: Table) -> Any:
+    sheet: Any = book.create_sheet(_sheet_name(table.title))
     sheet.freeze_panes = "A2"
     for number, column in enumerate(table.columns, start=1):
         if column.width is not None:
             sheet.column_dimensions[get_column_letter(number)].width = column.width
-    sheet.append([column.name for column in table.columns])
-    try:
-        _write_rows(table, sheet, progress)
-    except BaseException:
-        # Ended properly, or the library complains of its half-written file whenever that is collected.
-        sheet.close()
-        raise
-    book.save(target)
+    sheet.append([guarded(column.name) for column in table.columns])
+    return sheet
 
 
-def _write_rows(table: Table, sheet: Any, progress: Callable[[int], None] | None) -> None:
+def _write_rows(
+    table: Table,
+    sheet: Any,
+    rows: Iterator[Sequence[Cell]],
+    written: int,
+    progress: Callable[[int], None] | None,
+) -> int:
+    """Append ``rows``; answers how many rows the file has by then."""
     # Written as soon as they are appended, so the same cells serve every row.
     texts = {index: _text_cell(sheet) for index, column in enumerate(table.columns) if column.is_text}
-    for number, row in enumerate(table.rows(), start=1):
-        cells: list[Any] = [_clean(guarded(value)) or None for value in row]
-        for index, cell in texts.items():
-            if cells[index]:
-                cell.value = cells[index]
-                cells[index] = cell
+    for row in rows:
+        cells: list[Any] = [_clean(guarded(value)) or None if isinstance(value, str) else value for value in row]
+        for index, text in texts.items():
+            if cells[index] is not None:
+                text.value = str(cells[index])
+                cells[index] = text
         sheet.append(cells)
-        if progress is not None and number % _PROGRESS_EVERY == 0:
-            progress(number)
+        written += 1
+        if progress is not None and written % _PROGRESS_EVERY == 0:
+            progress(written)
+    return written
 
 
 WRITERS = {CSV: write_csv, XLSX: write_xlsx}

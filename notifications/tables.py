@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import django_tables2 as tables
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import grouped, or_dash, run_badge
 from notifications.models import Push
@@ -31,6 +34,11 @@ class PushTable(BaseTable):
 
     fixed = ("kind", "state")
     default_columns = ("received", "giccid", "account", "outcome")
+
+    files: ClassVar = {
+        "giccid": (FileColumn(_("giccid"), lambda push: push.giccid, is_text=True, width=24),),
+        "outcome": (FileColumn(_("What it led to"), lambda push: push.problem or push.result, width=48),),
+    }
 
     class Meta:
         row_attrs = {

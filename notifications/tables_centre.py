@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from core.badges import Badge
+from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import ago, exact_time, grouped, icon, or_dash
 from notifications import kinds
@@ -78,7 +79,10 @@ class NotificationTable(BaseTable):
     default_columns = ("severity", "account", "last", "assigned")
 
     select = TickColumn(
-        accessor="pk", orderable=False, attrs={"td": {"class": "col-select"}, "th": {"class": "col-select"}}
+        accessor="pk",
+        orderable=False,
+        exclude_from_export=True,
+        attrs={"td": {"class": "col-select"}, "th": {"class": "col-select"}},
     )
     what = tables.Column(
         accessor="kind", orderable=False, verbose_name=_("Notification"), attrs={"td": {"class": "wide note-what"}}
@@ -96,10 +100,23 @@ class NotificationTable(BaseTable):
     assigned = tables.Column(accessor="assigned_to", orderable=False, empty_values=(), verbose_name=_("Assigned to"))
     actions = tables.Column(
         accessor="pk",
+        exclude_from_export=True,
         orderable=False,
         verbose_name="",
         attrs={"td": {"class": "note-actions"}, "th": {"class": "note-actions", "aria-label": _("Actions")}},
     )
+
+    files: ClassVar = {
+        "what": (
+            FileColumn(_("Notification"), lambda line: line.kind),
+            FileColumn(_("State"), state_of),
+            FileColumn(_("SIMs"), lambda line: line.sims),
+            FileColumn(_("Events"), lambda line: line.events),
+            FileColumn(_("Newest SIM"), lambda line: _giccid(line.newest), is_text=True, width=24),
+            FileColumn(_("Newest event"), lambda line: _words(line.newest), width=48),
+            FileColumn(_("Note"), lambda line: line.note),
+        ),
+    }
 
     class Meta:
         row_attrs: ClassVar = {
@@ -171,11 +188,18 @@ class NotificationTable(BaseTable):
         return buttons
 
 
+def _giccid(item: NotificationItem | None) -> str:
+    return item.sim.giccid if item is not None and item.sim is not None else ""
+
+
+def _words(item: NotificationItem | None) -> str:
+    return str(kinds.describe(item.event.kind, item.event.value, item.event.detail)) if item is not None else ""
+
+
 def _newest(item: NotificationItem | None, events: int) -> SafeString | str:
     if item is None:
         return ""
-    event = item.event
-    words = kinds.describe(event.kind, event.value, event.detail)
+    words = _words(item)
     sim = (
         format_html('<a href="{}">{}</a>', reverse("sims:detail", args=[item.sim.giccid]), grouped(item.sim.giccid))
         if item.sim

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import UUID
 
 import django_tables2 as tables
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from core.filters import Choices, FilterSet, ManyFilter, SearchFilter
+from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import delivery_badge, grouped, or_dash
 from notifications import kinds
@@ -28,6 +30,15 @@ def kind_label(delivery: Delivery) -> str:
     if delivery.kind == TEST:
         return _now("Test")
     return kinds.label_of(delivery.kind) if delivery.kind else _now("Collected e-mail")
+
+
+def _receiver(delivery: Delivery) -> str:
+    return delivery.forward.name if delivery.forward is not None else delivery.email
+
+
+def _giccid(delivery: Delivery) -> str:
+    sim = delivery.event.sim if delivery.event is not None else None
+    return sim.giccid if sim is not None else ""
 
 
 class DeliveryTable(BaseTable):
@@ -48,6 +59,12 @@ class DeliveryTable(BaseTable):
     fixed = ("kind", "state")
     default_columns = ("stored", "receiver", "sim", "attempts", "problem")
 
+    files: ClassVar = {
+        "kind": (FileColumn(_("About"), lambda delivery: delivery.kind or "collected"),),
+        "receiver": (FileColumn(_("To"), _receiver),),
+        "sim": (FileColumn(_("SIM"), _giccid, is_text=True, width=24),),
+    }
+
     class Meta:
         row_attrs = {
             "data-delivery": lambda record: record.pk,
@@ -65,7 +82,7 @@ class DeliveryTable(BaseTable):
 
     def render_receiver(self, record: Delivery) -> object:
         """The webhook's name, or the address."""
-        return or_dash(record.forward.name if record.forward is not None else record.email)
+        return or_dash(_receiver(record))
 
     def render_sim(self, value: str) -> SafeString:
         """In groups of four."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import django_tables2 as tables
 from django.db.models import Q
 from django.urls import reverse
@@ -10,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.filters import FilterSet, ManyFilter, SearchFilter
+from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import or_dash, severity_badge, switch_badge
 from notifications import kinds
@@ -17,6 +20,10 @@ from notifications.models import Rule, Severity
 from notifications.rule_words import any_of, operation_words
 
 NUMBER = {"td": {"class": "num"}, "th": {"class": "num"}}
+
+
+def _operation(rule: Rule) -> str:
+    return operation_words(rule.operation_kind, rule.operation_params) if rule.operation_kind else ""
 
 
 class RuleTable(BaseTable):
@@ -31,6 +38,11 @@ class RuleTable(BaseTable):
     week = tables.Column(accessor="fired_in_week", verbose_name=_("In 7 days"), orderable=False, attrs=NUMBER)
 
     fixed = ("name", "active")
+
+    files: ClassVar = {
+        "active": (FileColumn(_("State"), lambda rule: "on" if rule.active else "off"),),
+        "operation": (FileColumn(_("Operation"), _operation),),
+    }
 
     class Meta:
         row_attrs = {
@@ -58,9 +70,7 @@ class RuleTable(BaseTable):
 
     def render_operation(self, record: Rule) -> object:
         """The operation it asks for, with its parameters."""
-        if not record.operation_kind:
-            return or_dash("")
-        return operation_words(record.operation_kind, record.operation_params)
+        return or_dash(_operation(record))
 
 
 class RuleFilter(FilterSet):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from django.db.models import QuerySet
@@ -10,7 +11,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from core.exports import Exporter, NotAvailable
-from core.spreadsheets import Column, Table, in_pages
+from core.paging import Order, pages
+from core.spreadsheets import Column, Table
 from operations import selectors_jobs
 from operations.filters_jobs import LineFilter
 from operations.job_outcomes import outcome_of, reason_of
@@ -70,7 +72,8 @@ EXPORTER = Exporter(name=NAME, table=_table, accounts=visible_accounts)
 
 
 def _rows(lines: QuerySet[BatchLine], job: BatchJob) -> Iterator[list[str]]:
-    for line in in_pages(lines.defer(None).only(*_NEEDED), "number"):
+    needed = lines.defer(None).only(*_NEEDED)
+    for line in chain.from_iterable(pages(needed, Order("line", ("number",)), size=2_000)):
         outcome = outcome_of(line, job)
         code, sentence = reason_of(line, outcome)
         sim, operation = line.sim, line.operation

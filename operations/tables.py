@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import django_tables2 as tables
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import grouped, operation_badge
 from operations.kinds import KINDS
@@ -24,6 +27,10 @@ def live_badge(operation: Operation) -> SafeString:
         reverse("operations:badge", args=[operation.pk]),
         badge,
     )
+
+
+def _change(operation: Operation, place: int) -> str:
+    return KINDS[operation.kind].change(operation)[place]
 
 
 class OperationTable(BaseTable):
@@ -43,6 +50,18 @@ class OperationTable(BaseTable):
 
     fixed = ("kind", "state", "sim")
     default_columns = ("change", "who", "reason", "ticket", "created")
+
+    files: ClassVar = {
+        "kind": (
+            FileColumn(_("Number"), lambda operation: operation.pk),
+            FileColumn(_("Operation"), lambda operation: operation.kind),
+        ),
+        "sim": (FileColumn(_("SIM"), lambda operation: operation.sim.giccid, is_text=True, width=24),),
+        "change": (
+            FileColumn(_("From"), lambda operation: _change(operation, 0)),
+            FileColumn(_("To"), lambda operation: _change(operation, 1)),
+        ),
+    }
 
     class Meta:
         row_attrs = {"data-operation": lambda record: record.pk}

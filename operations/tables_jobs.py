@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import django_tables2 as tables
 from django.contrib.humanize.templatetags.humanize import intcomma
@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from core.badges import SIM_STATUSES, Badge
+from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import grouped, status_badge
 from operations.job_outcomes import Outcome, outcome_of, reason_of
@@ -96,6 +97,13 @@ def live_job_badge(job: BatchJob) -> SafeString:
     )
 
 
+def _percent_ended(job: BatchJob) -> int | None:
+    """How many of its SIMs have an outcome, in percent rounded down; nothing before it has begun."""
+    if not job.started_at or not job.eligible:
+        return None
+    return (job.succeeded + job.failed + job.unknown) * 100 // job.eligible
+
+
 class JobTable(BaseTable):
     """One line a job; its SIMs are on its page."""
 
@@ -115,6 +123,14 @@ class JobTable(BaseTable):
 
     fixed = ("job", "state")
     default_columns = ("progress", "will", "succeeded", "failed", "who", "reason", "ticket", "created")
+
+    files: ClassVar = {
+        "job": (
+            FileColumn(_("Number"), lambda job: job.pk),
+            FileColumn(_("Batch job"), lambda job: job.kind),
+        ),
+        "progress": (FileColumn(_("Progress (%)"), _percent_ended),),
+    }
 
     class Meta:
         row_attrs = {"data-job": lambda record: record.pk, "data-job-row-state": lambda record: record.state}
@@ -142,6 +158,17 @@ class JobTable(BaseTable):
     def render_reason(self, value: str) -> str:
         """Its beginning."""
         return value if len(value) <= 80 else f"{value[:79]}…"
+
+
+def _changes(line: Any) -> bool:
+    """Whether its SIM is to change."""
+    return bool(line.eligible and line.shown_outcome)
+
+
+def _sentences(line: Any) -> list[str]:
+    """Why it is so, in words."""
+    note = line.note if line.shown_outcome and line.outcome == BatchLine.Outcome.REPAIRED else ""
+    return [part for part in (note, line.shown_reason[1]) if part]
 
 
 def _line_giccid(record: Any) -> str | None:
@@ -177,6 +204,25 @@ class LineTable(BaseTable):
     fixed = ("sim", "outcome", "reason")
     default_columns = ("change", "given")
 
+    files: ClassVar = {
+        "sim": (FileColumn(_("SIM"), lambda line: line.sim.giccid if line.sim else "", is_text=True, width=24),),
+        "outcome": (
+            FileColumn(_("Outcome"), lambda line: line.shown_outcome),
+            FileColumn(_("Read as"), lambda line: line.outcome),
+        ),
+        "change": (
+            FileColumn(_("From"), lambda line: line.from_value if _changes(line) else ""),
+            FileColumn(_("To"), lambda line: line.to_value if _changes(line) else ""),
+        ),
+        "reason": (
+            FileColumn(_("Reason code"), lambda line: line.shown_reason[0]),
+            FileColumn(_("Reason"), lambda line: " ".join(_sentences(line)), width=48),
+        ),
+        "given": (FileColumn(_("As given"), lambda line: line.text, is_text=True, width=24),),
+        "msisdn": (FileColumn(_("MSISDN"), lambda line: line.sim.msisdn if line.sim else "", is_text=True, width=16),),
+        "operation": (FileColumn(_("Operation"), lambda line: line.operation_id),),
+    }
+
     class Meta:
         sequence = ("sim", "outcome", "change", "reason", "...")
         row_attrs = {
@@ -205,7 +251,7 @@ class LineTable(BaseTable):
 
     def render_change(self, record: Any) -> SafeString:
         """From and to, where the SIM is to change."""
-        if not record.eligible or not record.shown_outcome:
+        if not _changes(record):
             return SafeString("")
         if not record.from_value:
             return format_html("{}", value_badge(record.to_value))
@@ -213,10 +259,8 @@ class LineTable(BaseTable):
 
     def render_reason(self, record: Any) -> SafeString:
         """The sentence, and the code in small; an ambiguous line's choice; the way to where a doubt is settled."""
-        code, sentence = record.shown_reason
-        note = record.note if record.shown_outcome and record.outcome == BatchLine.Outcome.REPAIRED else ""
-        parts = [part for part in (note, sentence) if part]
-        text = format_html_join(" ", "{}", ((part,) for part in parts))
+        code = record.shown_reason[0]
+        text = format_html_join(" ", "{}", ((part,) for part in _sentences(record)))
         tag = format_html(' <span class="tag mono">{}</span>', code) if code and record.shown_outcome else ""
         link = SafeString("")
         if record.operation is not None and record.operation.state == Operation.State.NEEDS_ATTENTION:

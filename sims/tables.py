@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import django_tables2 as tables
@@ -11,7 +13,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from core.tables import AgoColumn, BaseTable
+from core.spreadsheets import FileColumn
+from core.tables import TIME_WIDTH, AgoColumn, BaseTable
 from core.templatetags.portal import bytes_tag, grouped, human_bytes, status_badge
 from sims.models import Sim
 
@@ -60,6 +63,36 @@ class IdentifierColumn(tables.Column):
         return grouped(value)
 
 
+def _named_files(field: str, name: Any, code: Any) -> tuple[FileColumn, ...]:
+    """The name of what ``field`` leads to, as on screen, and its code."""
+
+    def words(sim: Sim) -> str | None:
+        reference = getattr(sim, field)
+        return (reference.name or reference.code) if reference is not None else None
+
+    return FileColumn(name, words), FileColumn(code, attrgetter(f"{field}_id"), is_text=True)
+
+
+_FIELDS = {
+    "plan": ("plan_id",),
+    "usage": ("data_usage", "data_quota"),
+    "seen": ("last_session_at",),
+    "account": ("account_id",),
+    "country": ("country_code",),
+    "pool": ("pool_id",),
+    "quota": ("quota_percent",),
+    "apn": ("apn_state",),
+    "since": ("status_changed_at",),
+    "select": (),
+    "tags": (),
+}
+
+
+def file_fields(shown: Collection[str]) -> list[str]:
+    """The columns of a SIM that a file with the table's columns ``shown`` is made of."""
+    return ["id", *(field for name in shown for field in _FIELDS.get(name, (name,)))]
+
+
 class SimTable(BaseTable):
     """SIMs. The columns' names are those of ``?sort=``."""
 
@@ -68,6 +101,7 @@ class SimTable(BaseTable):
 
     select = SelectColumn(
         accessor="giccid",
+        exclude_from_export=True,
         orderable=False,
         attrs={"td": {"class": "col-select"}, "th": {"class": "col-select"}},
     )
@@ -93,6 +127,24 @@ class SimTable(BaseTable):
     custom5 = tables.Column(verbose_name=_("Custom field 5"), attrs=_CLIPPED_TEXT)
 
     tags = tables.Column(accessor="tag_names", verbose_name=_("Tags"), orderable=False, attrs={"td": {"class": "wide"}})
+
+    files: ClassVar = {
+        "giccid": (FileColumn(_("giccid"), attrgetter("giccid"), is_text=True, width=24),),
+        "status": (FileColumn(_("Status"), attrgetter("status")),),
+        "msisdn": (FileColumn(_("MSISDN"), attrgetter("msisdn"), is_text=True, width=16),),
+        "plan": _named_files("plan", _("Rate plan"), _("Rate plan code")),
+        "usage": (
+            FileColumn(_("Data used (bytes)"), attrgetter("data_usage")),
+            FileColumn(_("Data quota (bytes)"), attrgetter("data_quota")),
+        ),
+        "online": (FileColumn(_("Online"), attrgetter("online")),),
+        "seen": (FileColumn(_("Last seen"), attrgetter("last_session_at"), width=TIME_WIDTH),),
+        "account": (FileColumn(_("Account"), attrgetter("account_id")),),
+        "imsi": (FileColumn(_("IMSI"), attrgetter("imsi"), is_text=True, width=18),),
+        "imei": (FileColumn(_("IMEI"), attrgetter("imei"), is_text=True, width=18),),
+        "pool": _named_files("pool", _("Share pool"), _("Share pool code")),
+        "quota": (FileColumn(_("Quota used (%)"), attrgetter("quota_percent")),),
+    }
 
     class Meta:
         row_attrs: ClassVar = {

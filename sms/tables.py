@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import django_tables2 as tables
 from django.urls import reverse
@@ -11,12 +11,21 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import grouped, icon
 from sms.models import Message
 from sms.views.pages import state_badge
 
 SHOWN_TEXT = 90
+
+
+def _beginning(message: Message) -> str:
+    """Of its text, as the list shows it; nothing of a text that was removed. The message was dressed."""
+    if message.text_removed_at is not None:
+        return ""
+    text = " ".join(message.shown_text.split())  # type: ignore[attr-defined]  # of ``sms.views.pages.dress``
+    return text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]}…"
 
 
 class ConversationTable(BaseTable):
@@ -35,6 +44,15 @@ class ConversationTable(BaseTable):
 
     fixed = ("sim", "text", "state")
     default_columns = ("last", "msisdn", "account")
+
+    files: ClassVar = {
+        "sim": (FileColumn(_("SIM"), lambda row: row.sim.giccid, is_text=True, width=24),),
+        "text": (
+            FileColumn(_("Direction"), lambda row: row.last.direction),
+            FileColumn(_("Newest message"), lambda row: _beginning(row.last), width=48),
+        ),
+        "msisdn": (FileColumn(_("MSISDN"), lambda row: row.sim.msisdn, is_text=True, width=16),),
+    }
 
     class Meta:
         row_attrs = {
@@ -58,8 +76,7 @@ class ConversationTable(BaseTable):
         if message.text_removed_at is not None:
             said: str | SafeString = format_html('<span class="muted">{}</span>', _now("Text removed"))
         else:
-            text = " ".join(message.shown_text.split())
-            said = text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]}…"
+            said = _beginning(message)
         word = message.get_direction_display()
         return format_html(
             '<span class="sms-way">{}<span class="visually-hidden">{}</span></span> <bdi>{}</bdi>', arrow, word, said

@@ -7,7 +7,10 @@ class StaffConfig(AppConfig):
     verbose_name = _("Staff")
 
     def ready(self) -> None:
-        """Hear of sign-ins."""
+        """Hear of sign-ins; say whose rows the file of a list may have."""
+        from core import exports, list_exports
         from staff import events
+        from staff.scopes import visible_accounts  # models are there from here on
 
         events.connect()
+        exports.register(exports.Exporter(exports.LIST, list_exports.table, visible_accounts))

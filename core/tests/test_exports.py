@@ -18,7 +18,8 @@ from openpyxl import load_workbook
 
 from core import exports, tasks
 from core.models import AuditEntry, Export
-from core.spreadsheets import Column, Table, in_pages
+from core.paging import Order, pages
+from core.spreadsheets import Column, Table
 
 User = get_user_model()
 pytestmark = pytest.mark.django_db
@@ -91,6 +92,8 @@ def test_from_the_wish_to_the_file(source, agent, login):
     export.refresh_from_db()
     assert (export.rows_done, export.attempts, export.next_attempt_at) == (2500, 1, None)
     assert AuditEntry.objects.get(action="export.requested").actor == agent
+    made = AuditEntry.objects.get(action="export.made")
+    assert (made.actor, made.after["rows"], made.after["format"]) == (agent, 2500, "xlsx")
 
 
 def test_a_csv(source, agent, login):
@@ -215,10 +218,10 @@ def test_rows_are_read_in_pages_so_that_progress_can_be_written(make_user):
     names = sorted(make_user("Agent").username for _ in range(7))
     users = User.objects.filter(username__in=names)
     with CaptureQueriesContext(connection) as queries:
-        rows = in_pages(users, "username", size=3)
-        assert next(rows).username == names[0]
+        found = pages(users, Order("name", ("username",)), size=3)
+        assert [user.username for user in next(found)] == names[:3]
         assert len(queries) == 1
-        assert [user.username for user in rows] == names[1:]
+        assert [user.username for page in found for user in page] == names[3:]
     assert len(queries) == 3
 
 

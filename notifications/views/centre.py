@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.decorators import permission_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
@@ -60,7 +61,7 @@ class Centre(ListView):
         for row in rows:
             row.newest = newest.get(row.pk)
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: HttpRequest) -> HttpResponseBase:
         """The list; with ``version`` its rows for a page that is open, 204 while they are as that page has them.
 
         A page without rows takes the whole; one whose rows are all gone is told to ask for it. With ``hold``, while the

@@ -284,11 +284,12 @@ def test_a_download_takes_the_filters_of_the_address(plan, agent, login):
 def test_a_large_xlsx_is_made_in_the_background(
     plan, sims, supervisor, scoped_agent, make_sim, login, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr("operations.views.jobs_download.IN_REQUEST", 1)
-    monkeypatch.setattr("operations.views.jobs_page.IN_REQUEST", 1)
+    monkeypatch.setattr("core.exports.IN_REQUEST", 1)
     monkeypatch.setitem(settings.CONFIG, "DATA_DIR", tmp_path)
     client, address = login(supervisor), f"/jobs/{plan.pk}/lines.xlsx?outcome=eligible"
-    assert f'<form method="post" action="/jobs/{plan.pk}/lines.xlsx">' in text_of(client.get(f"/jobs/{plan.pk}/"))
+    assert f'href="/jobs/{plan.pk}/lines.xlsx?outcome=eligible"' in text_of(
+        client.get(f"/jobs/{plan.pk}/?outcome=eligible")
+    )
     assert "made in the background" in text_of(client.get(address)), "a get makes nothing"
     response = client.post(address)
     assert (response.status_code, response.headers["Location"]) == (303, "/exports/")

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.decorators import permission_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _now
@@ -15,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 from django_htmx.http import trigger_client_event
 
+from core.exports import FORMATS
+from core.filters import address
 from core.htmx import stop_polling
 from core.listing import TEMPLATE, Listing, ListView
 from operations import selectors_jobs
@@ -104,15 +107,23 @@ class JobPage(ListView):
         listing.path = reverse("operations:job", args=[self.job.pk])
         return listing
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def file_title(self) -> str:
+        """The job's number."""
+        return _now("Job %(id)s") % {"id": self.job.pk}
+
+    def file_name(self) -> str:
+        """The same for the file."""
+        return f"job-{self.job.pk}"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The page or a fragment of its list; the rows alone when they are brought up to date."""
         htmx: Any = request.htmx  # type: ignore[attr-defined]  # set by django-htmx
         if htmx and htmx.trigger == REFRESH:
             return self._rows(request)
         return super().get(request)
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The choice of columns."""
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The choice of columns, or a file of the lines."""
         return super().post(request)
 
     def _rows(self, request: HttpRequest) -> HttpResponse:
@@ -135,7 +146,10 @@ class JobPage(ListView):
     def _list_context(self, listing: Listing) -> dict[str, Any]:
         live = self.job.state not in BatchJob.FINAL_STATES
         making = self.job.planned_at is None
+        full = [(name, reverse(f"operations:job_{name}", args=[self.job.pk])) for name in FORMATS]
         return {
+            "list_files": "operations/job_files.html",
+            "full_files": [(name, address(path, listing.state)) for name, path in full],
             "list_refresh": self._place(self.request, listing) if live else "",
             "list_refresh_all": not listing.page.rows,
             "empty_title": _now("The plan is being made") if making else _now("No lines"),

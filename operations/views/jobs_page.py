@@ -11,7 +11,6 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from core.exports import IN_REQUEST
 from operations import selectors_jobs
 from operations.job_outcomes import Outcome
 from operations.job_summary import (
@@ -94,8 +93,6 @@ def job_context(request: HttpRequest, job: BatchJob, **forms: Any) -> dict[str, 
         "changes_params": _params_in_words(job),
         "badge": job_badge(job.state),
         "is_batch": job.kind in selectors_jobs.BATCH_KINDS,
-        "may_download": job.planned_at is not None,
-        "xlsx_later": job.lines > IN_REQUEST,
     }
     if job.planned_at is None:
         return context

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from core.bulk import bare
 from core.listing import Listing
 from core.live_rows import LiveListView
 from sims.filters import SimFilterSet
-from sims.models import Sim
+from sims.models import RatePlan, SharePool, Sim
 from sims.models.indexes import SORT_KEYS
 from sims.selectors.sims import list_sims
 from sims.selectors.tags import tags_of_many
-from sims.tables import SimTable
+from sims.tables import SimTable, file_fields
 
 
 class SimListView(LiveListView):
@@ -44,6 +47,24 @@ class SimListView(LiveListView):
             names = tags_of_many(sim.pk for sim in rows)
             for sim in rows:
                 sim.tag_names = names.get(sim.pk)
+
+    def read_rows(self, rows: QuerySet[Any], keys: Sequence[str]) -> list[Any]:
+        """The columns that the file needs and no others, with plans and pools that are read once."""
+        columns = list(dict.fromkeys([*file_fields(self.shown_columns(self.request)), *keys]))
+        sims = list(bare(Sim, columns, rows.values_list(*columns)))
+        for name in {"plan_id", "pool_id"}.intersection(columns):
+            known = self._plans if name == "plan_id" else self._pools
+            for sim in sims:
+                sim._state.fields_cache[name.removesuffix("_id")] = known.get(getattr(sim, name))
+        return sims
+
+    @cached_property
+    def _plans(self) -> dict[str, RatePlan]:
+        return {plan.code: plan for plan in RatePlan.objects.only("code", "name")}
+
+    @cached_property
+    def _pools(self) -> dict[str, SharePool]:
+        return {pool.code: pool for pool in SharePool.objects.only("code", "name")}
 
     def extra_context(self, listing: Listing) -> dict[str, Any]:
         """The search box of the top bar belongs to this page's filters and searches as one types."""
