@@ -1,6 +1,7 @@
 """The mirror's records."""
 
 from sims.models.history import AccountHistory, CountryMonth, CountryUsage, PoolHistory
+from sims.models.link import CarrierLink
 from sims.models.reference import Account, Enterprise, RatePlan, SharePool
 from sims.models.sim import Note, Sim, Subscription
 from sims.models.sync import SyncRun
@@ -12,6 +13,7 @@ from sims.models.usage import SimUsage, UsageMonth
 __all__ = [
     "Account",
     "AccountHistory",
+    "CarrierLink",
     "CountryMonth",
     "CountryUsage",
     "Enterprise",

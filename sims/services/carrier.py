@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from core.metrics import observe_carrier_call
+from sims.services import link
 from smarthub import Budget, Lane, SmartHub
 
 
@@ -40,6 +41,7 @@ def _shared_client() -> SmartHub:
 
 def _observe(call: str, method: str, outcome: str, status: int | None, seconds: float, lane: Lane) -> None:
     observe_carrier_call(call=call, lane=str(lane), outcome=outcome, seconds=seconds)
+    link.note(link.problem_of(status))
 
 
 def get_client(lane: Lane) -> SmartHub:

@@ -1,0 +1,84 @@
+"""Keeping whether the carrier answers: each call says it, a row every few seconds holds it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+from django.db import DatabaseError, IntegrityError, connection
+from django.utils import timezone
+
+from sims.models import CarrierLink
+
+log = structlog.get_logger(__name__)
+
+EVERY = 5.0
+"""Seconds between two writes of a process while nothing changes."""
+AT_LEAST = 1.0
+"""Seconds between two writes while answers and failures alternate."""
+
+NO_ANSWER, REFUSED_KEY = "no_answer", "refused_key"
+
+_lock = threading.Lock()
+_written: tuple[str, float] | None = None
+
+
+def problem_of(status: int | None) -> str:
+    """What an HTTP status says of the link; empty where the carrier did its part, be it by saying no."""
+    if status is None:
+        return NO_ANSWER
+    if status == 401:
+        return REFUSED_KEY
+    return f"status {status}" if status >= 500 else ""
+
+
+def note(problem: str) -> None:
+    """Tell of a call: it was answered (empty), or what was wrong. Mostly does nothing; never raises.
+
+    Inside a transaction nothing is written: the one row would be held until its end, and all workers wait for it.
+    """
+    if connection.in_atomic_block or not _is_due(problem):
+        return
+    try:
+        store(problem)
+    except DatabaseError as error:
+        log.warning("link.not_stored", error=type(error).__name__)
+
+
+def store(problem: str) -> None:
+    """Write it down now."""
+    now = timezone.now()
+    row = CarrierLink.objects.filter(pk=CarrierLink.ONLY)
+    if problem:
+        values = {"failed_at": now, "problem": problem}
+        row.filter(failing_since=None).update(failing_since=now)
+        known = row.update(**values)
+        values["failing_since"] = now
+    else:
+        values = {"answered_at": now, "failing_since": None, "problem": ""}
+        known = row.update(**values)
+    if not known:
+        try:
+            CarrierLink.objects.create(pk=CarrierLink.ONLY, **values)
+        except IntegrityError:
+            log.debug("link.another_was_first")
+
+
+def forget() -> None:
+    """Have the next call written down whatever this process has written before."""
+    global _written
+    with _lock:
+        _written = None
+
+
+def _is_due(problem: str) -> bool:
+    global _written
+    now = time.monotonic()
+    with _lock:
+        if _written is not None:
+            before, at = _written
+            if now - at < (EVERY if before == problem else AT_LEAST):
+                return False
+        _written = (problem, now)
+    return True
