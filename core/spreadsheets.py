@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, Any
 
 from django.utils.functional import Promise
@@ -81,7 +81,7 @@ def cell(value: Any, zone: tzinfo | None = None) -> Cell:
     """
     kind = type(value)
     if kind is str or kind is int or value is None:
-        return value  # type: ignore[no-any-return]  # told by its very type
+        return value
     if kind is bool:
         return "yes" if value else "no"
     if isinstance(value, datetime):
@@ -138,14 +138,15 @@ def write_csv(table: Table, target: IO[bytes], progress: Callable[[int], None] |
 def write_xlsx(table: Table, target: IO[bytes], progress: Callable[[int], None] | None = None) -> int:
     """The XLSX into ``target``, never whole in memory; the rest as of :func:`write_csv`."""
     book = Workbook(write_only=True)
-    rows, written, sheet = table.rows(), 0, None
+    rows, written = table.rows(), 0
+    ahead: list[Sequence[Cell]] = []
     try:
-        while sheet is None or (written and written % SHEET_ROWS == 0):
+        while True:
             sheet = _new_sheet(book, table)
-            more = _write_rows(table, sheet, islice(rows, SHEET_ROWS), written, progress)
-            if more == written:
+            written = _write_rows(table, sheet, chain(ahead, islice(rows, SHEET_ROWS - len(ahead))), written, progress)
+            ahead = list(islice(rows, 1))
+            if not ahead:
                 break
-            written = more
     except BaseException:
         # Ended properly, or the library complains of its half-written file whenever that is collected.
         for opened in book.worksheets:

@@ -75,7 +75,7 @@ class BaseTable(tables.Table):
 def _reader(accessor: Any) -> Callable[[Any], Any]:
     """What a column's cells are made of, before they are rendered."""
     if callable(accessor):
-        return accessor  # type: ignore[no-any-return]  # django-tables2 takes functions of a row, too
+        return accessor
     if accessor.isidentifier() and "__" not in accessor:
         return lambda record: getattr(record, accessor, None)
     path = Accessor(accessor)
