@@ -52,7 +52,7 @@ class LiveListView(ListView):
 
     def _news(self, request: HttpRequest) -> HttpResponse:
         """204 when there are none."""
-        known = _parse(request.GET.get("rows", ""))
+        known = known_rows(request)
         visible = self.get_queryset()
         found = visible.filter(pk__in=known).values_list("pk", *self.live_fields)
         now = {pk: _version(values) for pk, *values in found}
@@ -103,6 +103,11 @@ class LiveListView(ListView):
             place["newest"] = str(newest)
         place["waiting"] = str(waiting)
         return address(path, place)
+
+
+def known_rows(request: HttpRequest) -> dict[int, str]:
+    """The rows that the page shows which asks for news: their keys and versions."""
+    return _parse(request.GET.get("rows", ""))
 
 
 def _version(values: Iterable[Any]) -> str:

@@ -101,13 +101,13 @@ def _entry(event: TimelineEvent, names: dict[str, str], jobs: set[int]) -> Entry
         icon=_ICONS.get(Kind(event.kind), "circle") if event.kind in Kind.values else "circle",
         tone=_OUTCOME_TONES.get(Outcome(event.outcome), "") if failed else _tone(event),
         title=_title(event, detail, names),
-        who=event.actor.get_full_name() or event.actor.get_username() if event.actor else "",
+        who=who_of(event),
         outcome=str(event.get_outcome_display()) if failed else "",
         answer=_text(detail.get("answer")) if failed else "",
         text=_text(detail.get("text")),
         job=job if (job := _job_of(event)) in jobs else None,
         facts=[(_words(name), _fact(name, value)) for name, value in detail.items() if _is_fact(name, value)],
-        sources=_sources(event),
+        sources=sources_of(event),
     )
 
 
@@ -186,7 +186,12 @@ def _custom_fields(changes: object) -> SafeString:
     return format_html('<span class="changes">{}</span>', parts)
 
 
-def _sources(event: TimelineEvent) -> list[tuple[str, str]]:
+def who_of(event: TimelineEvent) -> str:
+    """The name of the person who asked for it; empty where nobody of the portal did."""
+    return event.actor.get_full_name() or event.actor.get_username() if event.actor else ""
+
+
+def sources_of(event: TimelineEvent) -> list[tuple[str, str]]:
     """Who told of it, with the time that each gave in words."""
     told: list[tuple[str, datetime | None]] = []
     if event.operation_id is not None or (event.actor_id is not None and event.kind != Kind.NOTE):

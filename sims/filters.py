@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import Expression, Q
-from django.db.models.lookups import GreaterThanOrEqual, In, LessThan
+from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, In, LessThan, LessThanOrEqual
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from core.badges import SIM_STATUSES
+from core.countries import country_label
 from core.expressions import OrNone
-from core.filters import Choices, FilterSet, ManyFilter, SearchFilter
-from sims.models import Sim, SimTag
+from core.filters import Choices, FilterSet, ManyFilter, SearchFilter, Text
+from sims.models import Sim, SimTag, Subscription
 from sims.models.tag import tag_key
-from sims.selectors import search, sims, tags
+from sims.models.tally import NEVER, QUOTA_BANDS
+from sims.selectors import holding, search, sims, tags
 
 # A filter asks for the very expression that the list sorts by, so that one index serves both.
 _PLAN, _POOL = OrNone("plan_id"), OrNone("pool_id")
@@ -27,12 +29,13 @@ _QUOTA, _ONLINE, _SEEN = OrNone("quota_percent"), OrNone("online"), OrNone("last
 NONE = "none"
 """In the address: without a plan, a pool, a country, an APN."""
 
-QUOTA = {"0-50": (0, 50), "50-80": (50, 80), "80-100": (80, 100), "over": (100, 2**31 - 1)}
-"""Percent of the quota, from and to under. Kept rounded down, so 100 is all of it, or more."""
-
 ONLINE = {"yes": 1, "no": 0, "unknown": -1}
 _SEEN_VALUE = re.compile(r"(within|older)-(\d{1,4})d\Z")
 _DAYS_VALUE = re.compile(r"([1-9][0-9]{0,2})d\Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# "No session ever" is the least value of the index; some carriers write it as just that.
+_NEVER = Q(LessThanOrEqual(_SEEN, _EPOCH))
+_EVER = Q(GreaterThan(_SEEN, _EPOCH))
 
 
 def _column(name: str) -> Callable[[list[str]], Q]:
@@ -60,9 +63,10 @@ def _quota(values: list[str]) -> Q:
     for value in values:
         if value == NONE:
             condition |= Q(LessThan(_QUOTA, 0))
-        elif value in QUOTA:
-            low, high = QUOTA[value]
-            condition |= Q(GreaterThanOrEqual(_QUOTA, low)) & Q(LessThan(_QUOTA, high))
+        elif value in QUOTA_BANDS:
+            low, high = QUOTA_BANDS[value]
+            band = Q(GreaterThanOrEqual(_QUOTA, low))
+            condition |= band if high is None else band & Q(LessThan(_QUOTA, high))
     return condition
 
 
@@ -70,15 +74,32 @@ def _seen(values: list[str]) -> Q:
     """``within-1d``, ``older-30d`` with any number of days, ``never``."""
     condition = Q(pk__in=[])
     for value in values:
-        if value == "never":
-            condition |= Q(last_session_at__isnull=True)
+        if value == NEVER:
+            condition |= _NEVER
         elif match := _SEEN_VALUE.match(value):
             moment = timezone.now() - timedelta(days=int(match[2]))
             if match[1] == "within":
                 condition |= Q(GreaterThanOrEqual(_SEEN, moment))
             else:
-                condition |= Q(LessThan(_SEEN, moment)) & Q(last_session_at__isnull=False)
+                condition |= Q(LessThan(_SEEN, moment)) & _EVER
     return condition
+
+
+def _silent(values: list[str]) -> Q:
+    """``30d``, with any number of days: seen, but not since the UTC day so many days ago began.
+
+    As the figures of the dashboard count it, who keep days; ``seen=older-30d`` goes by the minute.
+    """
+    days = [int(match[1]) for value in values if (match := _DAYS_VALUE.match(value))]
+    if not days:
+        return Q(pk__in=[])
+    return Q(LessThan(_SEEN, start_of_day(days_ago=min(days)))) & _EVER
+
+
+def start_of_day(*, days_ago: int) -> datetime:
+    """When the UTC day so many days before today began."""
+    today = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=days_ago)
 
 
 def _unusual(values: list[str]) -> Q:
@@ -114,11 +135,29 @@ def _pools(request: HttpRequest) -> Choices:
 
 
 def _countries(request: HttpRequest) -> Choices:
-    return [(code, code) for code in sims.countries(request.user)] + [(NONE, _("Unknown"))]
+    return [(code, country_label(code)) for code in sims.countries(request.user)] + [(NONE, _("Unknown"))]
+
+
+def _addon(values: list[str]) -> Q:
+    """SIMs that have one of the supplementary plans in force."""
+    held = Subscription.objects.filter(holding.in_force(), plan_id__in=values)
+    return Q(pk__in=held.values("sim_id"))
+
+
+def _addons(request: HttpRequest) -> Choices:
+    return [(code, f"{name} ({code})" if name else code) for code, name in sims.supplementary_plans(request.user)]
 
 
 def _tags(request: HttpRequest) -> Choices:
     return [(name, name) for name in tags.known_tags(request.user)]
+
+
+class CountryFilter(ManyFilter):
+    """Countries by their codes, shown by their names."""
+
+    def label_of(self, value: str) -> Text:
+        """``Germany (DE)``; of a code that names none the code."""
+        return country_label("" if value == NONE else value)
 
 
 class SimFilterSet(FilterSet):
@@ -133,8 +172,9 @@ class SimFilterSet(FilterSet):
     )
     account = ManyFilter(label=_("Account"), choices=_accounts, condition=_column("account_id"))
     plan = ManyFilter(label=_("Rate plan"), choices=_plans, condition=_expression(_PLAN))
+    addon = ManyFilter(label=_("Supplementary plan"), choices=_addons, condition=_addon)
     pool = ManyFilter(label=_("Share pool"), choices=_pools, condition=_expression(_POOL))
-    country = ManyFilter(label=_("Country"), choices=_countries, condition=_column("country_code"))
+    country = CountryFilter(label=_("Country"), choices=_countries, condition=_column("country_code"))
     online = ManyFilter(
         label=_("Online"),
         choices=[("yes", _("Online")), ("no", _("Offline")), ("unknown", _("Unknown"))],
@@ -156,6 +196,11 @@ class SimFilterSet(FilterSet):
             ("never", _("Never")),
         ],
         condition=_seen,
+    )
+    silent = ManyFilter(
+        label=_("Silent"),
+        choices=[("7d", _("For 7 days")), ("30d", _("For 30 days")), ("90d", _("For 90 days"))],
+        condition=_silent,
     )
     quota = ManyFilter(
         label=_("Quota used"),

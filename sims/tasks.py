@@ -7,10 +7,11 @@ from typing import Any
 import structlog
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
+from django.core.cache import cache
 
 from core.queue import enqueue
 from sims.models import SyncRun
-from sims.services import statistics, sync, sync_runs, unknown
+from sims.services import statistics, sync, sync_runs, tallies, timeline_store, unknown
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
 from sims.services.usage import archive
@@ -18,6 +19,8 @@ from smarthub import Lane
 from smarthub.errors import NotFound, SmartHubError
 
 log = structlog.get_logger(__name__)
+
+_DAY = 86_400
 
 
 @shared_task
@@ -67,6 +70,24 @@ def close_usage_months() -> None:
     """Pack closed months of usage away, and thin old ones out: a piece of it each time."""
     archive.close_months()
     archive.thin()
+
+
+@shared_task
+def fold_tallies() -> None:
+    """Sum up what changes have added to the tallies since the last time."""
+    tallies.fold()
+
+
+@shared_task
+def check_tallies() -> None:
+    """Once a day count anew, and mend what differs: a tally that does is a mistake of ours, so it is logged."""
+    if not cache.add("sims.tallies.checked", True, timeout=_DAY):
+        return
+    timeline_store.mend_accounts()
+    if differing := tallies.differences():
+        log.error("tallies.differed", number=len(differing), some=[str(found) for found in differing[:10]])
+        tallies.mend()
+    tallies.forget_old_days()
 
 
 @shared_task

@@ -42,6 +42,9 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "sims.tasks.read_statistics": config["SYNC_STATISTICS_EVERY"],
         "sims.tasks.fetch_stubs": 30,
         "sims.tasks.close_usage_months": 60,
+        "sims.tasks.fold_tallies": 10,
+        # Hourly asked, daily done: a schedule of a whole day would begin anew with each start.
+        "sims.tasks.check_tallies": 3600,
     }
     return {
         task: {"task": task, "schedule": float(seconds), "options": {"expires": max(float(seconds), 10.0)}}

@@ -214,9 +214,12 @@ def mend() -> int:
             f"SELECT found.*, %s FROM ({_difference_sql()}) found",
             [_batch(), *_since()],
         )
-        mended = cursor.rowcount
+        return int(cursor.rowcount)
+
+
+def forget_old_days() -> None:
+    """Remove the days of changes of state that nobody looks at any more."""
     SimTally.objects.filter(dimension=Dimension.BECAME, value__lt=kept_since().isoformat()).delete()
-    return mended
 
 
 def _since() -> list[Any]:

@@ -10,13 +10,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
 
 from sims.models import Sim, TimelineEvent
 from sims.services import joining, tallies
 from sims.services.joining import Event, Telling, TellingSource
 
 _MARGIN = timedelta(days=1)
+_MENDED_AT_ONCE = 500
 _WRITTEN = (
     "account_name",
     "at",
@@ -112,6 +113,21 @@ def move_events(sims: Iterable[Sim]) -> None:
         changes.event(before | {"account_name": accounts[sim_id]}, 1)
     events.update(account_name=Subquery(Sim.objects.filter(pk=OuterRef("sim_id")).values("account_id")))
     changes.store()
+
+
+def mend_accounts() -> int:
+    """Give events whose SIM has another account than they say the SIM's; answers of how many SIMs there were some.
+
+    A check for once a day that looks at every event: one that is told of by the way while its SIM moves (an SMS, a
+    note) may say the account before.
+    """
+    astray = TimelineEvent.objects.exclude(account_name=F("sim__account_id")).order_by("sim_id")
+    mended = 0
+    while sims := list(astray.values_list("sim_id", flat=True).distinct()[:_MENDED_AT_ONCE]):
+        with transaction.atomic():
+            move_events(lock_sims(sims))
+        mended += len(sims)
+    return mended
 
 
 def _rows_by_place(told: Sequence[Told]) -> dict[tuple[int, str], list[TimelineEvent]]:

@@ -1,0 +1,108 @@
+"""The table of the timeline of all SIMs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import django_tables2 as tables
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from core.spreadsheets import FileColumn
+from core.tables import AgoColumn, BaseTable
+from core.templatetags.portal import grouped, icon, or_dash
+from sims.entries import sources_of, who_of
+from sims.models import TimelineEvent
+
+_OUTCOME_TONES = {
+    TimelineEvent.Outcome.FAILED: "bad",
+    TimelineEvent.Outcome.SCHEDULED: "info",
+    TimelineEvent.Outcome.UNCLEAR: "warn",
+}
+_CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": lambda value: value}}
+
+
+class TimelineTable(BaseTable):
+    """One line an event. Its rows have an ``entry`` (``sims.entries``)."""
+
+    at = AgoColumn(verbose_name=_("Time"))
+    sim = tables.Column(
+        accessor="sim__giccid",
+        orderable=False,
+        verbose_name=_("giccid"),
+        attrs={"td": {"class": "col-key"}, "th": {"class": "col-key"}},
+    )
+    what = tables.Column(
+        accessor="kind", orderable=False, verbose_name=_("What"), attrs={"td": {"class": "wide timeline-what"}}
+    )
+    account = tables.Column(accessor="account_name", orderable=False, verbose_name=_("Account"), attrs=_CLIPPED_SHORT)
+    who = tables.Column(accessor="actor", orderable=False, verbose_name=_("Who"), empty_values=())
+    source = tables.Column(accessor="pk", orderable=False, verbose_name=_("Told by"))
+    ticket = tables.Column(orderable=False, verbose_name=_("Ticket"), attrs=_CLIPPED_SHORT)
+    reason = tables.Column(orderable=False, verbose_name=_("Reason"), attrs={"td": {"class": "wide"}})
+    operation = tables.Column(accessor="operation_id", orderable=False, verbose_name=_("Operation"))
+
+    fixed = ("at", "sim", "what")
+    default_columns = ("account", "who", "source", "ticket")
+    files: ClassVar[dict[str, tuple[FileColumn, ...]]] = {
+        "what": (
+            FileColumn(_("What"), lambda event: event.kind),
+            FileColumn(_("Subject"), lambda event: event.subject, is_text=True),
+            FileColumn(_("From"), lambda event: event.from_value, is_text=True),
+            FileColumn(_("To"), lambda event: event.to_value, is_text=True),
+            FileColumn(_("Outcome"), lambda event: event.outcome),
+        ),
+        "sim": (FileColumn(_("giccid"), lambda event: event.sim.giccid, is_text=True, width=22),),
+        "who": (FileColumn(_("Who"), lambda event: event.actor.get_username() if event.actor else ""),),
+        "source": (FileColumn(_("Told by"), lambda event: ", ".join(name for name, _moment in sources_of(event))),),
+    }
+
+    class Meta:
+        row_attrs: ClassVar = {
+            "id": lambda record: f"row-{record.pk}",
+            "data-event-kind": lambda record: record.kind,
+        }
+
+    def render_sim(self, record: TimelineEvent) -> SafeString:
+        """The way to the SIM."""
+        url = reverse("sims:detail", args=[record.sim.giccid])
+        return format_html('<a href="{}" data-row-link>{}</a>', url, grouped(record.sim.giccid))
+
+    def render_what(self, record: TimelineEvent) -> SafeString:
+        """As the SIM's own page tells it; a badge where it did not simply happen."""
+        entry = record.entry  # type: ignore[attr-defined]  # put there by the view
+        badge: SafeString | str = ""
+        if entry.outcome:
+            tone = _OUTCOME_TONES.get(TimelineEvent.Outcome(record.outcome), "neutral")
+            badge = format_html(' <span class="badge badge-{}"><span class="dot"></span>{}</span>', tone, entry.outcome)
+        tone = f" tone-{entry.tone}" if entry.tone else ""
+        return format_html(
+            '<span class="timeline-row"><span class="timeline-mark{}">{}</span>{}{}</span>',
+            tone,
+            icon(entry.icon, 14),
+            entry.title,
+            badge,
+        )
+
+    def render_who(self, record: TimelineEvent) -> object:
+        """The person, or that it happened at the carrier."""
+        if record.actor:
+            return who_of(record)
+        if record.kind in (TimelineEvent.Kind.NOTE, TimelineEvent.Kind.SMS):
+            return or_dash("")
+        return format_html('<span class="muted">{}</span>', _now("At the carrier"))
+
+    def render_source(self, record: TimelineEvent) -> object:
+        """A small box for each that told of it."""
+        told = sources_of(record)
+        return format_html_join(" ", '<span class="tag" title="{}">{}</span>', ((m, n) for n, m in told)) or or_dash("")
+
+    def render_operation(self, value: int) -> SafeString | str:
+        """Its number, which leads to it."""
+        try:
+            return format_html('<a href="{}">{}</a>', reverse("operations:detail", args=[value]), value)
+        except NoReverseMatch:
+            return str(value)
