@@ -108,6 +108,7 @@ OPTIONS: tuple[Option, ...] = (
         "A day is unusual from this many times a SIM's usual day (median of 14) on; 0 looks for none.",
     ),
     Option("USAGE_JUMP_LEAST", int, 10 * 1024 * 1024, "Bytes below which no day is unusual."),
+    Option("SILENT_DAYS", int, 30, "Days without a session after which an activated SIM is called silent."),
     Option("DATA_UNITS", str, "binary", "Whether a MB is 1024 kB, as plans count (`binary`), or 1000 (`decimal`)."),
     Option(
         "TIMELINE_JOIN_WINDOW",
