@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from core.countries import country_name
 from core.spreadsheets import FileColumn
 from core.tables import TIME_WIDTH, AgoColumn, BaseTable
 from core.templatetags.portal import bytes_tag, grouped, human_bytes, status_badge
@@ -177,6 +178,10 @@ class SimTable(BaseTable):
     def render_quota(self, value: int) -> str:
         """In percent."""
         return f"{value} %"
+
+    def render_country(self, value: str) -> SafeString:
+        """The code, the name as tooltip."""
+        return format_html('<span title="{}">{}</span>', country_name(value), value)
 
     def render_online(self, value: bool) -> SafeString:
         """Dot and word."""

@@ -37,6 +37,7 @@ from core.badges import (
     SWITCHES,
     Badge,
 )
+from core.countries import country_name
 
 register = template.Library()
 
@@ -173,6 +174,12 @@ def bytes_tag(value: int | None) -> SafeString:
         "number": number_format(value, force_grouping=True)
     }
     return format_html('<data value="{}" title="{}">{}</data>', value, exact_text, human_bytes(value))
+
+
+@register.filter
+def country(code: str | None) -> str:
+    """The name of a country by its code (see :mod:`core.countries`)."""
+    return country_name(code)
 
 
 @register.filter
