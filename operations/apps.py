@@ -20,6 +20,7 @@ class OperationsConfig(AppConfig):
         fill("sims.detail.actions", slots.actions)
         fill("sims.detail.operations", slots.operations)
         fill("sims.detail.version", slots.version)
+        fill("sims.plan.actions", slots.plan_actions)
         fill("lists.selection", slots.selection)
         fill("navigation.after_operations", slots.approvals_entry)
         fill("live.badges", slots.approvals_badge)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -14,11 +16,12 @@ from django.utils.translation import ngettext
 from core import facts, navigation
 from core.facts import CountOf
 from core.listing import Listing
+from core.templatetags.portal import icon
 from operations import selectors_jobs
 from operations.kinds import KINDS
 from operations.services.jobs import rules
 from operations.views.pages import sim_operations
-from sims.models import Sim
+from sims.models import RatePlan, Sim
 
 APPROVE = "operations.approve_operation"
 WAITING_JOBS, WAITING_OPERATIONS = "operations.waiting_jobs", "operations.waiting_operations"
@@ -42,6 +45,18 @@ def version(request: HttpRequest, *, sim: Sim) -> str:
     """Differs when an operation of the SIM was asked for or changed its state, also by somebody else."""
     newest = sim.operations.filter(exclusive=True).order_by("-id").values_list("id", "state").first()
     return str(newest)
+
+
+def plan_actions(request: HttpRequest, *, plan: RatePlan) -> SafeString:
+    """On the page of a basic plan: the way to a job that moves its SIMs to another."""
+    user: Any = request.user
+    if plan.kind == RatePlan.Kind.SUPPLEMENTARY or not user.has_perm("operations.run_batch_job"):
+        return SafeString("")
+    query = urlencode({"kind": "change_plan", "select": "all", "plan": plan.code})
+    url = f"{reverse('operations:job_new')}?{query}"
+    return format_html(
+        '<a class="btn" href="{}">{}{}</a>', url, icon("arrow-left-right"), _("Move its SIMs to another")
+    )
 
 
 def selection(request: HttpRequest, *, listing: Listing) -> SafeString:

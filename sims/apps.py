@@ -7,7 +7,10 @@ class SimsConfig(AppConfig):
     verbose_name = _("SIM cards")
 
     def ready(self) -> None:
-        """Say which pushes this app acts on."""
+        """Say which pushes this app acts on, and what it can write in the background."""
+        from core.exports import register
+        from sims.exports_costs import EXPORTER
         from sims.services import push_handlers
 
         push_handlers.register()
+        register(EXPORTER)

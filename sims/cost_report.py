@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from django.utils.formats import number_format
+
 from sims.models import RatePlan
+from sims.money import rounded
 from sims.selectors.costs import Candidate, Sums, Totals
 
 
@@ -36,6 +39,29 @@ class Row:
     def a_cycle(self) -> Decimal | None:
         """The mean of a SIM and cycle."""
         return self.total / self.cycles if self.total is not None and self.cycles else None
+
+    @property
+    def total_text(self) -> str:
+        """The total with its currency; empty where there is none, as all of these."""
+        return rounded(self.total, self.currency)
+
+    @property
+    def a_cycle_text(self) -> str:
+        """The mean with its currency."""
+        return rounded(self.a_cycle, self.currency)
+
+    @property
+    def difference_text(self) -> str:
+        """The difference with its sign and currency."""
+        return rounded(self.difference, self.currency, signed=True)
+
+    @property
+    def percent_text(self) -> str:
+        """The difference in percent with its sign."""
+        if self.percent is None:
+            return ""
+        number = self.percent.quantize(Decimal("0.1"))
+        return f"{'+' if number > 0 else ''}{number_format(number, force_grouping=True)} %"
 
 
 @dataclass

@@ -58,9 +58,7 @@ class PlanFilterSet(FilterSet):
     """What ``/plans/`` takes in its address."""
 
     q = SearchFilter(find=_find)
-    kind = ManyFilter(
-        label=_("Kind"), choices=RatePlan.Kind.choices, condition=lambda values: Q(kind__in=values)
-    )
+    kind = ManyFilter(label=_("Kind"), choices=RatePlan.Kind.choices, condition=lambda values: Q(kind__in=values))
     billing = ManyFilter(
         label=_("Billing"), choices=list(BILLINGS.items()), condition=lambda values: Q(billing__in=values)
     )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 import django_tables2 as tables
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
@@ -19,6 +17,7 @@ from core.spreadsheets import FileColumn
 from core.tables import BaseTable
 from core.templatetags.portal import bytes_tag
 from sims.filters_plans import BILLINGS
+from sims.links import plan_url, sims_url
 from sims.models import RatePlan
 from sims.money import money, rounded
 from sims.selectors.plans import SUPPLEMENTARY, OnIt, countries_of, price_per_gb
@@ -48,8 +47,7 @@ def validity_word(plan: RatePlan) -> str:
 
 def sims_address(plan: RatePlan) -> str:
     """The list of the SIMs that are on the plan."""
-    name = "addon" if plan.kind == SUPPLEMENTARY else "plan"
-    return f"{reverse('sims:list')}?{urlencode({name: plan.code})}"
+    return sims_url(**{"addon" if plan.kind == SUPPLEMENTARY else "plan": plan.code})
 
 
 def _on_it(plan: Any) -> OnIt:
@@ -67,7 +65,8 @@ class TickColumn(tables.Column):
     def render(self, value: str) -> SafeString:
         """The box of one row."""
         return format_html(
-            '<label><input type="checkbox" name="plan" value="{}" form="{}" data-select-row="{}" aria-label="{}"></label>',
+            '<label><input type="checkbox" name="plan" value="{}" form="{}" data-select-row="{}" '
+            'aria-label="{}"></label>',
             value,
             COMPARE_FORM,
             value,
@@ -121,8 +120,7 @@ class PlanTable(BaseTable):
     def render_code(self, record: RatePlan) -> SafeString:
         """The way to the plan's page; a word where nothing but its code is known."""
         stub = "" if record.fetched_at else format_html(' <span class="tag">{}</span>', _now("not read yet"))
-        url = reverse("sims:plan", args=[record.code])
-        return format_html('<a href="{}" data-row-link>{}</a>{}', url, record.code, stub)
+        return format_html('<a href="{}" data-row-link>{}</a>{}', plan_url(record.code), record.code, stub)
 
     def render_kind(self, record: RatePlan) -> str:
         """As a word."""

@@ -243,9 +243,7 @@ def pages(sims: QuerySet[Sim], *, cycles: int, bounded: bool = False) -> Iterato
 
 def _closed(sim_ids: Iterator[int]) -> dict[int, set[int]]:
     """The places of the SIMs by block."""
-    return {
-        block: {sim_id % PER_BLOCK for sim_id in ids} for block, ids in blocks_of(list(sim_ids)).items()
-    }
+    return {block: {sim_id % PER_BLOCK for sim_id in ids} for block, ids in blocks_of(list(sim_ids)).items()}
 
 
 def _archived(blocks: Mapping[int, set[int]], since: date) -> dict[int, list[Cycle]]:

@@ -8,7 +8,18 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, ExpressionWrapper, F, FloatField, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models import (
+    DecimalField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    FloatField,
+    OuterRef,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+)
 from django.db.models.functions import Cast, Coalesce, NullIf
 from django.db.models.lookups import Contains
 from django.utils import timezone
@@ -47,9 +58,7 @@ def list_plans(user: AnyUser) -> QuerySet[RatePlan]:
         return plans
     names = sorted(accounts)
     usable = RatePlan.accounts.through.objects.filter(account_id__in=names).values("rateplan_id")
-    bought = Subscription.objects.filter(
-        plan_id=OuterRef("pk"), sim__account_id__in=names, gone_since__isnull=True
-    )
+    bought = Subscription.objects.filter(plan_id=OuterRef("pk"), sim__account_id__in=names, gone_since__isnull=True)
     had = [code for code, tally in figures.figures(user).plans.items() if tally.sims]
     return plans.filter(Q(pk__in=usable) | Q(pk__in=had) | Q(Exists(bought)))
 
@@ -87,11 +96,6 @@ def on_plans(user: AnyUser, plans: Sequence[RatePlan]) -> dict[str, OnIt]:
         tally = tallies.get(code, Tally())
         found[code] = OnIt(Count(tally.sims), tally.used, tally.quota)
     return found
-
-
-def is_held() -> Q:
-    """The condition of a subscription that is in force: listed by the carrier and not expired."""
-    return Q(gone_since__isnull=True) & (Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()))
 
 
 def _holders(user: AnyUser, codes: list[str]) -> dict[str, Count]:
@@ -134,6 +138,11 @@ def price_per_gb(plan: RatePlan) -> Decimal | None:
     if plan.price is None or not plan.data_quota or plan.data_quota < 0:
         return None
     return plan.price * gigabyte() / plan.data_quota
+
+
+def price_order() -> Any:
+    """The price as an expression to sort by; -1 where there is none."""
+    return Coalesce(F("price"), Value(Decimal(-1)), output_field=DecimalField(max_digits=12, decimal_places=4))
 
 
 def per_gb_order() -> Any:

@@ -46,6 +46,15 @@ def plans(user: AnyUser) -> list[tuple[str, str]]:
     return list(queryset.values_list("code", "name"))
 
 
+def supplementary_plans(user: AnyUser) -> list[tuple[str, str]]:
+    """Code and name of supplementary plans that ``user``'s accounts may use."""
+    queryset = RatePlan.objects.filter(kind=RatePlan.Kind.SUPPLEMENTARY).order_by("code")
+    accounts = visible_accounts(user)
+    if accounts is not None:
+        queryset = queryset.filter(accounts__name__in=sorted(accounts)).distinct()
+    return list(queryset.values_list("code", "name"))
+
+
 def pools(user: AnyUser) -> list[tuple[str, str]]:
     """Code and name of share pools of ``user``'s accounts."""
     return list(scoped(SharePool.objects.order_by("code"), user).values_list("code", "name"))

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from core.bulk import bare
+from core.filters import address
 from core.listing import Listing
 from core.live_rows import LiveListView
 from sims.filters import SimFilterSet
@@ -78,8 +79,17 @@ class SimListView(LiveListView):
                 "hx-swap": "outerHTML",
                 "hx-sync": "#filters:replace",
             },
+            "list_bar": "sims/parts/sims_bar.html",
+            "costs_url": _costs_url(listing),
             "empty_title": _("No SIM cards yet"),
             "empty_text": _("They appear here once the first walk of the carrier's list has begun."),
             "empty_url": reverse("sims:sync"),
             "empty_action": _("See the sync"),
         }
+
+
+def _costs_url(listing: Listing) -> str:
+    """What these SIMs would have cost on other plans."""
+    query = listing.state.copy()
+    query.pop("sort", None)
+    return address(reverse("sims:plans_cost"), query)
