@@ -1,5 +1,5 @@
 """However pushes, change logs and readings of a SIM fall among each other, doubled, late, lost and sent again: in the
-end the mirror shows the carrier's state, and the timeline holds each change exactly once.
+end the mirror shows the carrier's state, the timeline holds each change exactly once, and the figures count just that.
 
 A history goes through no transition twice: the carrier tells whole seconds, so that equal transitions within a test's
 second are one to anybody (``sims.services.joining`` says what holds beyond that). ``INTERLEAVINGS=200`` tries more.
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from notifications.models import Push
 from notifications.services import dispatch, inbox
 from sims.models import Sim, SyncRun, TimelineEvent
-from sims.services import sync
+from sims.services import sync, tallies
 from sims.services.mirror import Source
 from sims.services.refresh import read_sims
 from smarthub import Lane
@@ -38,7 +38,7 @@ def histories(draw: st.DrawFn) -> list[tuple[str, Any]]:
     steps: list[tuple[str, Any]] = []
     status, gone, imeis, apns = "ACTIVATED", set(), 0, 0
     for _ in range(draw(st.integers(1, 6))):
-        kind = draw(st.sampled_from(["status", "status", "imei", "apn"]))
+        kind = draw(st.sampled_from(["status", "status", "imei", "apn", "silently"]))
         ways = [(status, to) for to in STATUSES if to != status and (status, to) not in gone]
         if kind == "status" and ways:
             way = draw(st.sampled_from(ways))
@@ -48,6 +48,9 @@ def histories(draw: st.DrawFn) -> list[tuple[str, Any]]:
         elif kind == "apn" and apns < 2:
             apns += 1
             steps.append(("apn", None))
+        elif kind == "silently":
+            account = draw(st.sampled_from(["example_account", "north_logistics"]))
+            steps.append(("silently", {"accountName": account, "addUsage": draw(st.integers(1, 10**9))}))
         else:
             imeis += 1
             steps.append(("change", {"imei": f"35327009000{imeis:04d}"}))
@@ -88,6 +91,9 @@ def test_any_interleaving_ends_in_the_carriers_state_with_each_change_once(steps
     for what, value in steps:
         if what == "change":
             simulator.patch(giccid, **value)
+        elif what == "silently":
+            # What nobody tells of but a reading: the account, which takes the SIM's events along, and the usage.
+            simulator.patch(giccid, **value, log=False, push=False)
         elif what == "apn":
             apn, *others = simulator.sim(giccid)["apns"]
             turned = "DISABLED" if apn["status"] == "ENABLED" else "ENABLED"
@@ -110,6 +116,9 @@ def test_any_interleaving_ends_in_the_carriers_state_with_each_change_once(steps
     told = TimelineEvent.objects.filter(sim=sim, at__gte=began, kind__in=WHAT.values())
     assert sorted(told.values_list("kind", "from_value", "to_value")) == sorted(made)
     assert not Push.objects.exclude(state=Push.State.DONE).exists()
+    # And the figures are what one would count, of SIMs and of changes of state.
+    assert tallies.differences() == []
+    assert set(sim.events.values_list("account_name", flat=True)) <= {sim.account_id}
 
 
 def _bodies(simulator: Any, giccid: str) -> list[dict[str, Any]]:
