@@ -15,6 +15,7 @@ from sims.selectors import usage
 from sims.selectors.figures import NONE, Figures, Tally
 from sims.selectors.sims import AnyUser
 from sims.services.reference import can_be_asked_for
+from staff import automation
 from staff.models import AccountScope, User
 from staff.roles import highest_role
 from staff.scopes import scoped, visible_accounts
@@ -162,12 +163,13 @@ def jumped(user: AnyUser, account: Account, limit: int = 10) -> list[Sim]:
 
 
 def people(account: Account) -> tuple[list[Person], bool]:
-    """Active users who may see the account, those limited to it first, and whether there are more than are shown.
+    """People who may see the account, those limited to it first, and whether there are more than are shown.
 
     For who may see users; two queries.
     """
     limited = Exists(AccountScope.objects.filter(user=OuterRef("pk"), account_name=account.name))
     users = User.objects.filter(Q(all_accounts=True) | limited, is_active=True)
+    users = users.exclude(username=automation.USERNAME)
     found = list(users.prefetch_related("groups").order_by("all_accounts", "username")[: MOST_PEOPLE + 1])
     rows = [Person(user, highest_role(group.name for group in user.groups.all())) for user in found[:MOST_PEOPLE]]
     return rows, len(found) > MOST_PEOPLE

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Case, F, FloatField, Q, QuerySet, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
-from django.db.models.lookups import GreaterThan, LessThanOrEqual
+from django.db.models.lookups import GreaterThan, LessThan, LessThanOrEqual
 from django.utils import timezone
 
 from core.expressions import OrNone
@@ -26,6 +26,9 @@ which each was read, whatever the hour."""
 
 NO_QUOTA = -1.0
 
+UNSTARTED = [str(Sim.Status.INVENTORY), str(Sim.Status.TEST_READY)]
+"""States of SIMs that nobody uses yet."""
+
 FULLNESS = Case(
     When(
         Q(data_quota__gt=0, data_usage__isnull=False),
@@ -37,7 +40,9 @@ FULLNESS = Case(
 )
 """Percent of a pool's quota that is used; -1 where that can't be told."""
 
-_USAGE = OrNone("data_usage")
+_USAGE, _SEEN = OrNone("data_usage"), OrNone("last_session_at")
+# As of the list's filters: no session ever is the least value, and some carriers write it as just that.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -156,13 +161,12 @@ def least_members(user: AnyUser, pool: SharePool, limit: int = 10) -> list[Sim]:
 def leavers(user: AnyUser, pool: SharePool, *, size: int, silent_days: int) -> Leavers:
     """Who could leave a pool of ``size`` members. Each count goes by ``sim_pool_members`` and ends at 10,000."""
     active = members(user, pool, Sim.Status.ACTIVATED)
-    unstarted = list_sims(user).filter(pool_id=pool.code, status__in=[Sim.Status.INVENTORY, Sim.Status.TEST_READY])
+    unstarted = list_sims(user).filter(pool_id=pool.code, status__in=UNSTARTED)
     silent = never = None
     if size <= COUNT_LIMIT:
         # Sessions are in no index with the pool: all activated members are looked at, so only of a small one.
-        before = _silent_before(silent_days)
-        silent = active.filter(last_session_at__lt=before).count()
-        never = active.filter(last_session_at=None).count()
+        silent = active.filter(GreaterThan(_SEEN, _EPOCH), LessThan(_SEEN, _silent_before(silent_days))).count()
+        never = active.filter(LessThanOrEqual(_SEEN, _EPOCH)).count()
     return Leavers(
         retired=_counted(members(user, pool, Sim.Status.RETIRED)),
         suspended=_counted(members(user, pool, Sim.Status.DEACTIVATED)),

@@ -9,10 +9,14 @@ from django import template
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
-from core.templatetags.portal import or_dash
+from core.templatetags.portal import exact, human_bytes, or_dash
 from sims import links
 from sims.money import money
+from sims.selectors.pools import percent
+from sims.selectors.usage import Projection
+from sims.tables import usage_meter
 
 register = template.Library()
 
@@ -39,3 +43,25 @@ def money_tag(amount: Decimal | None, currency: str = "") -> SafeString | object
     if amount is None:
         return or_dash(None)
     return format_html('<data class="nowrap" value="{}">{}</data>', amount, money(amount, currency))
+
+
+@register.simple_tag
+def quota_meter(used: int | None, quota: int | None) -> SafeString:
+    """How much of a quota is used, as a bar and in figures. Bytes."""
+    return usage_meter(used, quota, percent(used, quota))
+
+
+@register.simple_tag
+def projected(projection: Projection | None) -> SafeString | object:
+    """What a cycle ends with at this pace, and when its quota is full if that is before; a dash for ``None``."""
+    if projection is None:
+        return or_dash(None)
+    figure = format_html('<data value="{}">{}</data>', projection.at_end, human_bytes(projection.at_end))
+    if projection.full_on is None:
+        return figure
+    return format_html(
+        '{} <span class="badge badge-warn"><span class="dot"></span>{} {}</span>',
+        figure,
+        _("full on"),
+        exact(projection.full_on),
+    )
