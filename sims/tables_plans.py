@@ -30,7 +30,7 @@ COMPARE_FORM = "compare"
 
 def kind_word(plan: RatePlan) -> str:
     """Basic or supplementary; what the carrier writes, where that is neither."""
-    return str(plan.get_kind_display() if plan.kind in RatePlan.Kind.values else plan.kind)
+    return str(RatePlan.Kind(plan.kind).label if plan.kind in RatePlan.Kind.values else plan.kind)
 
 
 def billing_word(plan: RatePlan) -> str:

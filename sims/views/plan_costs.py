@@ -21,7 +21,7 @@ from sims import plan_charts
 from sims.cost_report import Report, report
 from sims.exports_costs import NAME, PERMISSIONS, table_of
 from sims.filters import SimFilterSet
-from sims.models import RatePlan
+from sims.models import RatePlan, Sim
 from sims.selectors import costs
 from sims.selectors.plans import SUPPLEMENTARY, chosen_plans, list_plans
 
@@ -97,7 +97,7 @@ class Asked:
     def chips(self) -> list[Chip]:
         """What narrows the SIMs, with the way to undo each."""
         path, state = reverse("sims:plans_cost"), self.state
-        chips = SimFilterSet(data=self.query, queryset=None).chips(state, path)
+        chips = SimFilterSet(data=self.query, queryset=Sim.objects.none()).chips(state, path)
         for name, label in (("q", _("Search")), ("giccid", _("giccid"))):
             for value in self.query.getlist(name):
                 others = [other for other in self.query.getlist(name) if other != value]

@@ -123,7 +123,7 @@ def plans_compare(request: HttpRequest) -> HttpResponse:
     codes = [code for code in dict.fromkeys(request.GET.getlist("plan")) if code]
     if request.GET.get("ticked"):
         # What the script kept over pages holds what is ticked on this one, too.
-        codes = [code for code in dict.fromkeys([*request.GET["ticked"].split("\n"), *codes]) if code]
+        codes = [code for code in dict.fromkeys([*request.GET["ticked"].splitlines(), *codes]) if code]
     if "ticked" in request.GET:
         return redirect(_address("sims:plans_compare", plan=codes))
     found = plans.chosen_plans(request.user, codes[: plan_compare.MOST + 1])
