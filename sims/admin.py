@@ -10,8 +10,22 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-from sims.models import Account, Note, RatePlan, SharePool, Sim, Subscription, SyncRun, TimelineEvent
-from staff.scopes import scoped
+from sims.models import (
+    Account,
+    AccountHistory,
+    CountryMonth,
+    CountryUsage,
+    Enterprise,
+    Note,
+    PoolHistory,
+    RatePlan,
+    SharePool,
+    Sim,
+    Subscription,
+    SyncRun,
+    TimelineEvent,
+)
+from staff.scopes import scoped, visible_accounts
 
 _COUNTED_AT_MOST = 10_000
 
@@ -126,6 +140,74 @@ class SharePoolAdmin(ReadOnlyAdmin):
     account = "account_id"
     list_display = ("code", "name", "account_id", "sim_count", "data_usage", "data_quota", "fetched_at")
     search_fields = ("code", "name")
+
+
+class HistoryAdmin(ReadOnlyAdmin):
+    """What was kept of something else: whoever may see that, may see this."""
+
+    of = "sims.view_account"
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As of what it is a history of; these models have no permission of their own."""
+        return bool(request.user.has_perm(self.of))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Likewise."""
+        return self.has_view_permission(request)
+
+
+@admin.register(Enterprise)
+class EnterpriseAdmin(HistoryAdmin):
+    """Whom the key belongs to."""
+
+    account = ""
+    list_display = ("name", "fetched_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Only for who sees all of its accounts."""
+        rows = super().get_queryset(request)
+        return rows if visible_accounts(request.user) is None else rows.none()
+
+
+@admin.register(AccountHistory)
+class AccountHistoryAdmin(HistoryAdmin):
+    """Accounts by day."""
+
+    account = "account_id"
+    list_display = ("account_id", "day", "balance", "current_charge", "currency", "sim_count", "read_at")
+    search_fields = ("=account__name",)
+    ordering = ("-id",)
+
+
+@admin.register(PoolHistory)
+class PoolHistoryAdmin(HistoryAdmin):
+    """Share pools by day."""
+
+    of = "sims.view_sharepool"
+    account = "pool__account_id"
+    list_display = ("pool_id", "day", "data_usage", "data_quota", "sim_count", "cycle_start", "cycle_end", "read_at")
+    search_fields = ("=pool__code",)
+    ordering = ("-id",)
+
+
+@admin.register(CountryMonth)
+class CountryMonthAdmin(HistoryAdmin):
+    """Which months of statistics were read."""
+
+    account = "account_id"
+    list_display = ("account_id", "month", "countries", "read_at")
+    search_fields = ("=account__name",)
+    ordering = ("-id",)
+
+
+@admin.register(CountryUsage)
+class CountryUsageAdmin(HistoryAdmin):
+    """Statistics by account, month and country."""
+
+    account = "account_id"
+    list_display = ("account_id", "month", "country_code", "data_usage", "sim_count", "read_at")
+    search_fields = ("=account__name", "=country_code")
+    ordering = ("-id",)
 
 
 @admin.register(SyncRun)

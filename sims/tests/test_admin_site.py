@@ -4,11 +4,21 @@ import pytest
 from django.utils import timezone
 
 from core import audit
-from sims.models import Account, RatePlan, SharePool
+from sims.models import (
+    Account,
+    AccountHistory,
+    CountryMonth,
+    CountryUsage,
+    Enterprise,
+    PoolHistory,
+    RatePlan,
+    SharePool,
+)
 from sims.services.notes import add_note
 from staff.roles import ADMINISTRATOR
 
 PAGES = ["sim", "account", "rateplan", "sharepool", "timelineevent", "note"]
+PAGES += ["enterprise", "accounthistory", "poolhistory", "countrymonth", "countryusage"]
 
 
 @pytest.fixture
@@ -19,6 +29,12 @@ def other(make_sim, administrator):
     plan = RatePlan.objects.create(code="NORTH-PLAN", name="Plan of the north", fetched_at=timezone.now())
     plan.accounts.add(account)
     SharePool.objects.create(code="NORTH-POOL", name="Pool of the north", account=account)
+    Enterprise.objects.create(name="Enterprise of the north")
+    now, day = timezone.now(), {"day": timezone.now().date(), "read_at": timezone.now()}
+    AccountHistory.objects.create(account=account, **day)
+    PoolHistory.objects.create(pool_id="NORTH-POOL", **day)
+    CountryMonth.objects.create(account=account, month=now.date().replace(day=1), countries=1, read_at=now)
+    CountryUsage.objects.create(account=account, month=now.date().replace(day=1), country_code="DE", read_at=now)
     add_note(sim=sim, author=administrator, text="note of the north")
     audit.record(action="north.act", actor=administrator, target=sim, account_name="north_logistics")
     return sim

@@ -70,8 +70,9 @@
   function datasets(figure, data, scale) {
     const shades = [1, 2, 3, 4, 5, 6].map((index) => colour(figure, `--chart-${index}`));
     const limit = colour(figure, "--chart-limit");
-    // Lines without dots; "line" is how the legend shows them.
-    const bare = { pointRadius: 0, pointHitRadius: 6, pointStyle: "line" };
+    // Lines without dots, but for a figure between two gaps: there is no line to it. "line" is the legend's mark.
+    const dot = ({ dataset, dataIndex: at }) => ((dataset.data[at - 1] ?? dataset.data[at + 1] ?? null) === null ? 2.5 : 0);
+    const bare = { pointRadius: dot, pointHitRadius: 6, pointStyle: "line" };
     const scaled = (value) => (value === null ? null : value / scale);
     const rows = data.series.map((series, index) => {
       const shade = series.look === "dashed" ? limit : shades[index % shades.length];
