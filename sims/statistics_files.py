@@ -23,8 +23,8 @@ def of_month(month: date, rows: Sequence[Row], account: str = "") -> Table:
         (Column(_("Share in %"), width=12), lambda row: _rounded(row.share)),
         (Column(_("SIMs"), width=10), lambda row: row.now.sims),
         (Column(_("Bytes per SIM"), width=16), lambda row: row.now.per_sim),
-        (Column(_("Bytes the month before"), width=22), lambda row: row.before and row.before.data),
-        (Column(_("SIMs the month before"), width=20), lambda row: row.before and row.before.sims),
+        (Column(_("Bytes the month before"), width=22), lambda row: (row.before or Figures()).data),
+        (Column(_("SIMs the month before"), width=20), lambda row: (row.before or Figures()).sims),
         (Column(_("Change in bytes"), width=18), lambda row: row.change),
         (Column(_("Change in %"), width=12), lambda row: _rounded(row.change_percent)),
     ]

@@ -182,7 +182,7 @@ def test_the_page_asks_the_same_however_many_countries_there_are(told, login, vi
     client = login(viewer)
     asked = []
     for number in (0, 60):
-        tell("two", NOVEMBER, **dict.fromkeys(sorted(outlines())[: number * 4], (number + 1, 1)))
+        tell("two", NOVEMBER, NOW, **dict.fromkeys(sorted(outlines())[: number * 4], (number + 1, 1)))
         client.get("/statistics/")
         with CaptureQueriesContext(connection) as queries:
             page = client.get("/statistics/").content
