@@ -14,12 +14,14 @@ from django.utils.safestring import SafeString
 
 SlotFunction = Callable[..., SafeString | str]
 
-_slots: dict[str, list[SlotFunction]] = {}
+_slots: dict[str, list[tuple[int, SlotFunction]]] = {}
 
 
-def fill(name: str, function: SlotFunction) -> None:
-    """Have ``function(request, **arguments)`` rendered at the slot ``name``, in the order of registration."""
-    _slots.setdefault(name, []).append(function)
+def fill(name: str, function: SlotFunction, *, rank: int = 0) -> None:
+    """Have ``function(request, **arguments)`` rendered at the slot ``name``, in the order of rank and registration."""
+    functions = _slots.setdefault(name, [])
+    functions.append((rank, function))
+    functions.sort(key=lambda ranked: ranked[0])
 
 
 def render(name: str, request: HttpRequest, **arguments: object) -> SafeString:
@@ -29,5 +31,5 @@ def render(name: str, request: HttpRequest, **arguments: object) -> SafeString:
 
 def parts(name: str, request: HttpRequest, **arguments: object) -> list[SafeString]:
     """What each function of the slot answers, in their order; those with nothing to show left out."""
-    answers = (function(request, **arguments) for function in _slots.get(name, ()))
+    answers = (function(request, **arguments) for _rank, function in _slots.get(name, ()))
     return [conditional_escape(answer) for answer in answers if answer]

@@ -52,7 +52,7 @@ def badge(request: HttpRequest) -> SafeString:
 def _count(request: HttpRequest, *, out_of_band: bool = False) -> SafeString:
     number = _number(request)
     return navigation.count_badge(
-        "notifications", number, text=_text(number), label=_label(number), out_of_band=out_of_band
+        "notifications", number, text=text_of(number), label=_label(number), out_of_band=out_of_band
     )
 
 
@@ -65,13 +65,14 @@ def _number(request: HttpRequest) -> int:
     return facts.answer(request, UNREAD)
 
 
-def _text(number: int) -> str:
+def text_of(number: int) -> str:
+    """The number for the eye, which goes no further than it was counted."""
     return f"{centre.MOST_COUNTED}+" if number > centre.MOST_COUNTED else str(number)
 
 
 def _label(number: int) -> str:
     words = ngettext("%(number)s unread notification", "%(number)s unread notifications", number)
-    return words % {"number": _text(number)}
+    return words % {"number": text_of(number)}
 
 
 def selection(request: HttpRequest, *, listing: Listing) -> SafeString | str:

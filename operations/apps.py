@@ -12,7 +12,7 @@ class OperationsConfig(AppConfig):
         from core.exports import register
         from core.links import tell
         from core.slots import fill
-        from operations import selectors_jobs, slots  # models are there from here on
+        from operations import dashboard, selectors_jobs, slots  # models are there from here on
         from operations.exports import EXPORTER
 
         facts.register(slots.WAITING_JOBS, slots.waiting_jobs)
@@ -24,5 +24,6 @@ class OperationsConfig(AppConfig):
         fill("lists.selection", slots.selection)
         fill("navigation.after_operations", slots.approvals_entry)
         fill("live.badges", slots.approvals_badge)
+        dashboard.register()
         register(EXPORTER)
         tell("job", selectors_jobs.visible_jobs)

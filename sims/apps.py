@@ -7,10 +7,12 @@ class SimsConfig(AppConfig):
     verbose_name = _("SIM cards")
 
     def ready(self) -> None:
-        """Say which pushes this app acts on, and what it can write in the background."""
+        """Say which pushes this app acts on, and what it can write in the background; fill the dashboard."""
         from core.exports import register
+        from sims import dashboard
         from sims.exports_costs import EXPORTER
         from sims.services import push_handlers
 
         push_handlers.register()
+        dashboard.register()
         register(EXPORTER)

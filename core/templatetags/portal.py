@@ -270,11 +270,14 @@ def live_badges(context: Context) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def nav_link(context: Context, view: str, label: str, icon_name: str, match: str, perm: str = "") -> SafeString:
+def nav_link(
+    context: Context, view: str, label: str, icon_name: str, match: str, perm: str = "", go: str = ""
+) -> SafeString:
     """A link of the main navigation; nothing when the user has not the permission ``perm``.
 
     ``match`` holds starts of view names (``app:name``), with spaces between them, on whose pages it shows as
-    the current one. Nothing, too, for a page that this portal does not have.
+    the current one; one that ends in ``$`` is a whole name. ``go`` is the letter that
+    leads there after ``g``. Nothing, too, for a page that this portal does not have.
     """
     request: HttpRequest = context["request"]
     if perm and not request.user.has_perm(perm):
@@ -283,10 +286,11 @@ def nav_link(context: Context, view: str, label: str, icon_name: str, match: str
         url = reverse(view)
     except NoReverseMatch:
         return SafeString("")
-    current = getattr(request.resolver_match, "view_name", "") or ""
+    current = f"{getattr(request.resolver_match, 'view_name', '') or ''}$"
     return format_html(
-        '<li><a class="nav-link" href="{}"{}>{}<span>{}</span></a></li>',
+        '<li><a class="nav-link" href="{}"{}{}>{}<span>{}</span></a></li>',
         url,
+        format_html(' data-go="{}"', go) if go else "",
         SafeString(' aria-current="page"') if current.startswith(tuple(match.split())) else "",
         _icon(icon_name, 16, "icon"),
         label,

@@ -63,10 +63,14 @@ def test_theme_of_the_system_is_left_to_the_system(viewer: User, login: Callable
     assert "data-theme" not in login(viewer).get("/profile/").content.decode()
 
 
-def test_front_door_leads_to_the_list(viewer: User, login: Callable[[User], Client]) -> None:
-    response = login(viewer).get("/")
-    assert response.status_code == 302
-    assert response["Location"] == "/sims/"
+@pytest.mark.parametrize(
+    ("address", "current"), [("/", "/"), ("/sims/", "/sims/"), ("/timeline/", "/timeline/"), ("/jobs/new/", "/jobs/")]
+)
+def test_navigation_says_where_one_is(
+    administrator: User, login: Callable[[User], Client], address: str, current: str
+) -> None:
+    html = login(administrator).get(address).content.decode()
+    assert re.findall(r'<a class="nav-link" href="([^"]*)"[^>]* aria-current="page"', html) == [current]
 
 
 def test_pages_of_signed_in_people_are_not_cached(viewer: User, login: Callable[[User], Client]) -> None:

@@ -24,22 +24,33 @@ EVERY = 5
 @require_safe
 def badges(request: HttpRequest) -> HttpResponse:
     """The parts whose version is not among ``?v=``, with the poll that has the new ones; 204 when there are none."""
-    parts = slots.parts(SLOT, request)
+    return news(request, slots.parts(SLOT, request))
+
+
+def news(
+    request: HttpRequest, parts: list[SafeString], *, name: str = "live", view: str = "live", every: int = EVERY
+) -> HttpResponse:
+    """The answer to a :func:`poll` with these arguments: those of ``parts`` that the page does not have yet, or 204."""
     known = set(request.GET.get("v", "").split("."))
     changed = [part for part in parts if _version(part) not in known]
     if not changed:
         return HttpResponse(status=204)
-    return HttpResponse(format_html("{}{}", poll(parts), SafeString("".join(changed))))
+    asks = poll(parts, name=name, view=view, every=every)
+    return HttpResponse(format_html("{}{}", asks, SafeString("".join(changed))))
 
 
-def poll(parts: list[SafeString]) -> SafeString:
-    """The element by which a page asks; ``parts`` are what it shows. Asks at once after the event ``live-changed``."""
+def poll(parts: list[SafeString], *, name: str = "live", view: str = "live", every: int = EVERY) -> SafeString:
+    """The element by which a page asks; ``parts`` are what it shows. Asks at once after the event ``live-changed``.
+
+    ``name`` is its id, ``view`` what it asks, every so many seconds.
+    """
     return format_html(
-        '<div id="live" hidden hx-get="{}?v={}" hx-trigger="every {}s, live-changed from:body" hx-target="this" '
+        '<div id="{0}" hidden hx-get="{1}?v={2}" hx-trigger="every {3}s, live-changed from:body" hx-target="this" '
         'hx-swap="outerHTML"></div>',
-        reverse("live"),
+        name,
+        reverse(view),
         ".".join(_version(part) for part in parts),
-        EVERY,
+        every,
     )
 
 

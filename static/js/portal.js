@@ -181,6 +181,9 @@
 
   const currentRow = () => document.querySelector("[data-rows] tr.is-current");
 
+  const GO_WITHIN = 1500; // milliseconds between "g" and the letter
+  let goes = 0;
+
   const shortcuts = {
     "/": () => {
       const search = document.getElementById("search");
@@ -193,6 +196,10 @@
       if (help) openDialog(help);
       return Boolean(help);
     },
+    g: () => {
+      goes = Date.now();
+      return true;
+    },
     j: () => (moveRow(1), true),
     k: () => (moveRow(-1), true),
     x: () => {
@@ -201,6 +208,15 @@
       return Boolean(box);
     },
   };
+
+  // "g" and then a letter: an entry of the navigation.
+  function go(key) {
+    const begun = Date.now() - goes < GO_WITHIN;
+    goes = 0;
+    const link = begun && document.querySelector(`.nav-link[data-go="${CSS.escape(key)}"]`);
+    if (link) link.click();
+    return Boolean(link);
+  }
 
   function keydown(event) {
     const target = event.target;
@@ -218,6 +234,7 @@
       return;
     }
     if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (go(event.key)) return event.preventDefault();
     if (event.key === "Enter" && target === document.body) currentRow()?.querySelector("[data-row-link]")?.click();
     else if (Object.hasOwn(shortcuts, event.key) && shortcuts[event.key]()) event.preventDefault();
   }
@@ -282,6 +299,12 @@
     const asks = ["list-rows", "list-poll"].includes(event.detail.elt.id);
     // What one has just done oneself is to be seen at once.
     if (asks && reads && event.detail.triggeringEvent?.type !== "list-changed") event.detail.parameters.hold = "1";
+  });
+
+  // What somebody has opened in a part of the page stays open when the part is brought up to date.
+  document.addEventListener("htmx:oobBeforeSwap", ({ detail: { target, fragment } }) => {
+    const fresh = fragment.querySelectorAll("details");
+    target.querySelectorAll("details").forEach((details, at) => fresh[at]?.toggleAttribute("open", details.open));
   });
 
   function polls(element) {
