@@ -13,6 +13,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from sims.models import Account, RatePlan, SharePool, Sim, TimelineEvent
+from sims.services import tallies
 
 BUSY_SIM_EVENTS = 600
 """Events of the one SIM whose page is measured: some years of a restless device."""
@@ -46,6 +47,8 @@ def build(fleet: int) -> None:
     _write(Sim, _sims(fleet))
     ids = dict(Sim.objects.values_list("giccid", "pk"))
     _write(TimelineEvent, _events(fleet, ids))
+    tallies.mend()
+    tallies.fold()
     _settle()
 
 
@@ -135,6 +138,7 @@ def _events(fleet: int, ids: dict[str, int]) -> Iterator[dict[str, Any]]:
             values = ("DEACTIVATED", "ACTIVATED") if number % 2 == 0 else ("ACTIVATED", "DEACTIVATED")
             yield {
                 "sim_id": ids[giccid(index)],
+                "account_name": _ACCOUNTS[index % 4 % 3],
                 "kind": "status",
                 "at": at,
                 "from_value": values[0],

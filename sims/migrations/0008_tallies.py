@@ -74,4 +74,8 @@ class Migration(migrations.Migration):
             model_name='timelineevent',
             index=models.Index(fields=['account_name', 'at', 'id'], name='event_account_at'),
         ),
+        migrations.AddIndex(
+            model_name='timelineevent',
+            index=models.Index(condition=models.Q(('outcome', 'success'), _negated=True), fields=['outcome', 'at', 'id'], name='event_outcome_at'),
+        ),
     ]

@@ -110,6 +110,8 @@ class TimelineEvent(models.Model):
                 fields=["to_value", "at", "id"], name="event_became_at", condition=Q(kind="status", outcome="success")
             ),
             models.Index(fields=["account_name", "at", "id"], name="event_account_at"),
+            # The few that did not simply happen.
+            models.Index(fields=["outcome", "at", "id"], name="event_outcome_at", condition=~Q(outcome="success")),
         ]
 
     def __str__(self) -> str:
