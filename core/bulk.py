@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from django.db import connection, transaction
@@ -67,6 +68,15 @@ def bare(model: type[M], columns: Sequence[str], rows: Iterable[Sequence[Any]]) 
         # Not by setattr: the descriptors of relations look at each value.
         instance.__dict__ = {"_state": state, **dict(zip(columns, row, strict=True))}
         yield instance
+
+
+def record_class(columns: Sequence[str], **more: Callable[[Any], Any]) -> type[Any]:
+    """A class of rows of ``values_list(*columns)`` with these names, for reading alone: an eighth of :func:`bare`.
+
+    ``more`` are further attributes, worked out of the row when they are asked for.
+    """
+    named = {name: property(itemgetter(place)) for place, name in enumerate(columns)}
+    return type("Record", (tuple,), {**named, **{name: property(value) for name, value in more.items()}})
 
 
 def insert(

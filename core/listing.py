@@ -27,7 +27,7 @@ from django.views import View
 from core import exports
 from core.filters import Chip, FilterSet, Group, address
 from core.paging import PAGE_SIZE, BadCursor, Count, Order, Page, capped_count, pages, paginate
-from core.spreadsheets import Cell, Column, Table, cell
+from core.spreadsheets import AS_IT_IS, Cell, Column, Table, cell
 from core.tables import BaseTable
 from core.views import exports as export_views
 
@@ -294,7 +294,8 @@ class ListView(PermissionRequiredMixin, View):
             for page in pages(queryset, order, size=ROWS_A_QUERY, read=self.read_rows):
                 self.decorate(page)
                 for record in page:
-                    yield [cell(value(record), zone) for value in values]
+                    cells = [value(record) for value in values]
+                    yield [each if type(each) in AS_IT_IS else cell(each, zone) for each in cells]
 
         return Table(
             title=self.file_title(),

@@ -24,10 +24,12 @@ CONTENT_TYPES = {
 }
 SHEET_ROWS = 1_048_575
 """What a sheet holds below its headings; more rows go on in a second one."""
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = frozenset("=+-@\t\r")
 _PROGRESS_EVERY = 1_000
 
 Cell = str | int | float | Decimal | None
+AS_IT_IS = frozenset({str, int, type(None)})
+"""What :func:`cell` has nothing to do with: most of what there is."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Table:
 
 def guarded(value: str) -> str:
     """``value`` as no spreadsheet takes it for a formula: an apostrophe before what may begin one."""
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+    return f"'{value}" if value[:1] in _FORMULA_STARTS else value
 
 
 def cell(value: Any, zone: tzinfo | None = None) -> Cell:
@@ -79,10 +81,9 @@ def cell(value: Any, zone: tzinfo | None = None) -> Cell:
 
     Yes and no are ``yes`` and ``no``, nothing is empty, of several the texts stand with commas between them.
     """
-    kind = type(value)
-    if kind is str or kind is int or value is None:
+    if type(value) in AS_IT_IS:
         return value
-    if kind is bool:
+    if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
         try:
@@ -113,7 +114,7 @@ def csv_parts(table: Table) -> Iterator[str]:
         buffer.truncate()
         # Numbers are what they are: only a text can be taken for a formula.
         writer.writerows(
-            [guarded(value) if isinstance(value, str) else value for value in row]
+            [f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA_STARTS else value for value in row]
             for row in islice(rows, _PROGRESS_EVERY)
         )
 

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from core.bulk import bare
+from core.bulk import record_class
 from core.filters import address
 from core.listing import Listing
 from core.live_rows import LiveListView
@@ -52,12 +52,13 @@ class SimListView(LiveListView):
     def read_rows(self, rows: QuerySet[Any], keys: Sequence[str]) -> list[Any]:
         """The columns that the file needs and no others, with plans and pools that are read once."""
         columns = list(dict.fromkeys([*file_fields(self.shown_columns(self.request)), *keys]))
-        sims = list(bare(Sim, columns, rows.values_list(*columns)))
-        for name in {"plan_id", "pool_id"}.intersection(columns):
-            known = self._plans if name == "plan_id" else self._pools
-            for sim in sims:
-                sim._state.fields_cache[name.removesuffix("_id")] = known.get(getattr(sim, name))
-        return sims
+        record = record_class(
+            columns,
+            pk=lambda sim: sim.id,
+            plan=lambda sim: self._plans.get(sim.plan_id),
+            pool=lambda sim: self._pools.get(sim.pool_id),
+        )
+        return list(map(record, rows.values_list(*columns)))
 
     @cached_property
     def _plans(self) -> dict[str, RatePlan]:

@@ -1,0 +1,109 @@
+"""How fast the list of SIMs is written as a file, and in how much memory.
+
+    .venv/bin/python -m benchmarks.exports --database postgres --fleet 1000000
+
+The files are those that a worker writes for a person who sees all accounts and has chosen no columns, and once for all
+columns. The first byte is that of the CSV as a response streams it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import time
+from typing import Any
+
+from benchmarks.stage import machine, peak_memory, save, stage
+
+
+def main() -> None:
+    """Build the fleet, write the files, print a table, write ``benchmarks/results/exports-<fleet>-<database>.json``."""
+    parser = argparse.ArgumentParser(description="Measure the files of the list of SIMs.")
+    parser.add_argument("--database", choices=["sqlite", "postgres"], default="postgres")
+    parser.add_argument("--fleet", type=int, default=100_000)
+    arguments = parser.parse_args()
+    with stage(arguments.database):
+        from benchmarks.fleet import build
+
+        build(arguments.fleet)
+        gc.collect()
+        gc.freeze()
+        files = {name: measure(**what) for name, what in FILES.items()}
+        result = {"fleet": arguments.fleet, "machine": machine(), "files": files}
+    print(f"{'':28}{'rows/s':>10}{'first byte':>12}{'CPU':>9}{'size':>10}{'grew by':>10}")
+    for name, entry in files.items():
+        print(
+            f"{name:28}{entry['rows_per_second']:>10,}{entry['first_byte_ms']:>9.1f} ms{entry['cpu_s']:>7.1f} s"
+            f"{entry['size_mib']:>6.1f} MiB{entry['grew_by_mib']:>6.1f} MiB"
+        )
+    print(f"written to {save(f'exports-{arguments.fleet}-{arguments.database}', result).name}")
+
+
+DEFAULT: list[str] = ["status", "msisdn", "plan", "usage", "online", "seen", "account"]
+FILES: dict[str, dict[str, Any]] = {
+    "CSV": {"format_": "csv", "query": ""},
+    "CSV, sorted by usage": {"format_": "csv", "query": "sort=-usage"},
+    "CSV, filtered by status": {"format_": "csv", "query": "status=ACTIVATED"},
+    "CSV, all columns": {"format_": "csv", "query": "", "columns": None},
+    "XLSX": {"format_": "xlsx", "query": ""},
+}
+
+
+def measure(format_: str, query: str, columns: list[str] | None = DEFAULT) -> dict[str, Any]:
+    """Write one file: rows a second, what it takes to the first byte, and by how much the process's peak grew."""
+    from core.list_exports import table
+    from core.spreadsheets import WRITERS, csv_parts
+    from sims.tables import SimTable
+
+    shown = list(SimTable.base_columns) if columns is None else columns
+    params = {"path": "/sims/", "query": query, "columns": shown}
+    before = peak_memory()
+    began = time.perf_counter()
+    parts = csv_parts(table(_user(), params))
+    # The headings alone are no news.
+    next(parts), next(parts)
+    first = time.perf_counter() - began
+    began, cpu = time.perf_counter(), time.process_time()
+    with open(os.devnull, "wb") as target:
+        counted = _Counted(target)
+        rows = WRITERS[format_](table(_user(), params), counted, None)  # type: ignore[arg-type]  # all that is called
+    seconds, computed = time.perf_counter() - began, time.process_time() - cpu
+    return {
+        "rows": rows,
+        "rows_per_second": round(rows / seconds),
+        "first_byte_ms": round(first * 1000, 1),
+        "seconds": round(seconds, 2),
+        "cpu_s": round(computed, 2),
+        "size_mib": round(counted.size / 2**20, 1),
+        "grew_by_mib": round(peak_memory() - before, 1),
+    }
+
+
+class _Counted:
+    """A file that only counts; no zip needs to go back in it."""
+
+    def __init__(self, target: Any) -> None:
+        self.target, self.size = target, 0
+
+    def write(self, data: bytes) -> int:
+        self.size += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        self.target.flush()
+
+
+def _user() -> Any:
+    from django.contrib.auth.models import Group
+
+    from staff.models import User
+
+    user, is_new = User.objects.get_or_create(username="viewer", defaults={"all_accounts": True})
+    if is_new:
+        user.groups.add(Group.objects.get(name="Viewer"))
+    return User.objects.get(pk=user.pk)
+
+
+if __name__ == "__main__":
+    main()
