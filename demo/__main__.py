@@ -102,7 +102,7 @@ def start(supervisor: Supervisor, options: Options, token: str, began: float) ->
     supervisor.wait_for(lambda: _answers(f"{options.portal_url}healthz"), seconds=READY_SECONDS, name="web")
     supervisor.say(greeting(options, push_url, time.monotonic() - began))
     if not _says_synced(prepared):
-        supervisor.start(Service("sync", python("manage.py", "sync", "--full"), restart="until_done", shows="all"))
+        supervisor.start(first_sync(options))
 
 
 def simulator(options: Options, push_url: str) -> Service:
@@ -117,6 +117,16 @@ def simulator(options: Options, push_url: str) -> Service:
     }
     flat = [part for pair in arguments.items() for part in pair]
     return Service("simulator", python("-m", "simulator", *flat))
+
+
+def first_sync(options: Options) -> Service:
+    """The first walk; the past of what it found is known of the simulator alone."""
+    walk = (
+        python("-m", "demo.first_sync", str(options.fleet))
+        if options.simulated
+        else python("manage.py", "sync", "--full")
+    )
+    return Service("sync", walk, restart="until_done", shows="all")
 
 
 def portal(options: Options) -> list[Service]:

@@ -181,7 +181,7 @@ def test_plans_side_by_side(make_plan, login, viewer):
     assert "lowest" in rows[next(name for name in rows if name.startswith("Price per GB"))].split("</td>")[1]
     assert said["Countries"] == "2 2"
     assert said["SMS quota"] == "– 5"
-    assert "differs" not in [name for name in rows if name.startswith("Kind")][0]
+    assert "differs" not in next(name for name in rows if name.startswith("Kind"))
     plain = text(html)
     assert "In all of them (1) Germany" in plain
     assert "Only in A (1) France" in plain

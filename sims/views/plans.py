@@ -61,17 +61,8 @@ class PlanListView(ListView):
             plan.on_it = on_it[plan.code]
 
     def extra_context(self, listing: Listing) -> dict[str, Any]:
-        """The search box of the page, the form that takes the ticked rows, what an empty list says."""
+        """The form that takes the ticked rows, and what an empty list says."""
         return {
-            "search_attrs": {
-                "form": "filters",
-                "hx-get": listing.path,
-                "hx-trigger": "input changed delay:200ms, search",
-                "hx-include": "#filters",
-                "hx-target": "#results",
-                "hx-swap": "outerHTML",
-                "hx-sync": "#filters:replace",
-            },
             "list_bar": "sims/parts/plans_bar.html",
             "empty_title": _("No rate plans yet"),
             "empty_text": _("They are read from the carrier with the accounts, some times a day."),
