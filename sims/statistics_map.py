@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from sims.world_map import DOT_RADIUS, HEIGHT, WIDTH, Outline, outlines
+from sims.world_map import DOT_RADIUS, VIEW, Outline, outlines
 
 STEPS = 5
 
@@ -67,9 +67,8 @@ def draw(places: Mapping[str, Place], title: str) -> WorldMap:
     )
     # Not role="img": that would hide the links in it from those who hear the page.
     svg = format_html(
-        '<svg class="world-map" viewBox="0 0 {} {}" role="group" aria-label="{}"><path d="{}"/>{}</svg>',
-        WIDTH,
-        HEIGHT,
+        '<svg class="world-map" viewBox="{} {} {} {}" role="group" aria-label="{}"><path d="{}"/>{}</svg>',
+        *VIEW,
         title,
         rest,
         countries,

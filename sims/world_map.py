@@ -26,8 +26,10 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _SCALE = 2000 / 2754
 _WHOLE: Matrix = (_SCALE, 0.0, 0.0, _SCALE, 30 * _SCALE, -61 * _SCALE)
 """From the package's drawing, whose corner is at -30, 61, to 2,000 units of width."""
-WIDTH, HEIGHT = 2000, 900
-"""Of this map; what is left of the Antarctic lies below it."""
+HEIGHT = 880
+"""Of this map; the Antarctic lies below it."""
+VIEW = (90, 0, 1900, HEIGHT)
+"""The part of it that has land: left, top, width and height."""
 _NOT_SHOWN = frozenset({"AQ", "TF", "HM", "BV", "GS"})
 _TOLERANCE = 0.9
 """How far a line may lie from the one it stands for, in units: half a pixel of a wide window."""
