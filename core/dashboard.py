@@ -22,8 +22,10 @@ NOW = "home.now"
 WORK = "home.work"
 """What is under way, as cards."""
 FLEET = "home.fleet"
-"""How the fleet is doing, as cards on a grid of twelve columns."""
-PLACES = (HEALTH, NOW, WORK, FLEET)
+"""How the fleet is doing, as cards in the wide column."""
+SIDE = "home.side"
+"""What belongs to it, as cards in the narrow column."""
+PLACES = (HEALTH, NOW, WORK, FLEET, SIDE)
 
 OUT_OF_BAND = SafeString(' hx-swap-oob="true"')
 

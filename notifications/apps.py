@@ -20,7 +20,7 @@ class NotificationsConfig(AppConfig):
         carrier_events.register()
         events.listen(record)
         facts.register(own.UNREAD, own.unread)
-        slots.fill("navigation.after_operations", own.navigation_entry)
+        slots.fill("navigation.after_operations", own.navigation_entry, rank=1)
         slots.fill("live.badges", own.badge)
         slots.fill("lists.selection", own.selection)
         slots.fill("sims.detail.messages", own.sim_card)

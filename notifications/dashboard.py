@@ -31,7 +31,7 @@ def register() -> None:
     facts.register(_SOURCES, _sources, place=dashboard.PLACE)
     slots.fill(dashboard.HEALTH, push, rank=1)
     slots.fill(dashboard.NOW, unread_tile, rank=1)
-    slots.fill(dashboard.WORK, last, rank=1)
+    slots.fill(dashboard.FLEET, last, rank=1)
 
 
 def _last_push(user: Any) -> Combinable | None:
@@ -70,7 +70,7 @@ def unread_tile(request: HttpRequest) -> SafeString:
         url=f"{reverse('notifications:centre')}?read=unread",
         label=_("Unread"),
         icon_name="bell",
-        note=_("Notifications that are new to you") if number else _("You have read everything"),
+        note=_("New to you") if number else _("Everything is read"),
         tone="info",
     )
 

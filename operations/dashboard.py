@@ -13,6 +13,7 @@ from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -20,6 +21,7 @@ from django.utils.translation import ngettext
 from core import dashboard, facts, slots
 from core.facts import CountOf
 from core.paging import COUNT_LIMIT, Count
+from core.templatetags.portal import grouped
 from operations import selectors, selectors_jobs
 from operations.job_summary import progress_of
 from operations.models import BatchJob, Operation
@@ -28,6 +30,7 @@ from operations.tables_jobs import job_badge, job_bar
 
 SEES, SEES_JOBS = "operations.view_operation", "operations.view_batchjob"
 SHOWN = 4
+_JOB, _SINGLE = Value("operations:job", CharField()), Value("operations:detail", CharField())
 _OPEN_JOBS = (BatchJob.State.RUNNING, BatchJob.State.PAUSED, BatchJob.State.SCHEDULED)
 _ASKED_OPERATIONS, _ASKED_JOBS = "operations.asked_operations", "operations.asked_jobs"
 _ATTENTION, _RUNNING, _UNDER_WAY = "operations.attention", "operations.running_jobs", "operations.open_jobs"
@@ -87,7 +90,7 @@ def approvals_tile(request: HttpRequest) -> SafeString:
         url=reverse("operations:approvals"),
         label=_("To approve"),
         icon_name="user-check",
-        note=_("Others wait for your decision") if number else _("Nobody waits for you"),
+        note=_("Others wait for you") if number else _("Nobody waits for you"),
         tone="info",
     )
 
@@ -169,34 +172,27 @@ def approvals(request: HttpRequest) -> SafeString:
 def _wishes(user: Any) -> list[Wish]:
     """The oldest of both kinds; one query."""
     queue = selectors_jobs.approval_queue(user)
-    job, operation = (Value(what, CharField()) for what in ("job", "operation"))
-    rows = (
-        queue.jobs.order_by()
-        .values_list(job, F("pk"), F("kind"), F("eligible"), Value("", CharField()), "actor__username", "confirmed_at")
-        .union(
-            queue.operations.order_by().values_list(
-                operation,
-                F("pk"),
-                F("kind"),
-                Value(1, IntegerField()),
-                "sim__giccid",
-                "actor__username",
-                "created_at",
-            ),
-            all=True,
-        )
-        .order_by("confirmed_at", "pk")[:SHOWN]
+    jobs: Any = queue.jobs.order_by()
+    single: Any = queue.operations.order_by()
+    same = {"number": F("pk"), "change": F("kind"), "asked_by": F("actor__username")}
+    jobs = jobs.values(**same, view=_JOB, asked_at=F("confirmed_at"), many=F("eligible"), giccid=Value("", CharField()))
+    single = single.values(
+        **same, view=_SINGLE, asked_at=F("created_at"), many=Value(1, IntegerField()), giccid=F("sim__giccid")
     )
     return [
         Wish(
-            url=reverse("operations:job" if what == "job" else "operations:detail", args=[pk]),
-            label=str(Operation.Kind(kind).label),
-            about=giccid or ngettext("%(number)s SIM", "%(number)s SIMs", sims) % {"number": f"{sims:,}"},
-            who=who,
-            asked_at=at,
+            url=reverse(row["view"], args=[row["number"]]),
+            label=str(Operation.Kind(row["change"]).label),
+            about=grouped(row["giccid"]) if row["giccid"] else _many(row["many"]),
+            who=row["asked_by"],
+            asked_at=row["asked_at"],
         )
-        for what, pk, kind, sims, giccid, who, at in rows
+        for row in jobs.union(single, all=True).order_by("asked_at", "number")[:SHOWN]
     ]
+
+
+def _many(sims: int) -> str:
+    return ngettext("%(number)s SIM", "%(number)s SIMs", sims) % {"number": number_format(sims, force_grouping=True)}
 
 
 def jobs(request: HttpRequest) -> SafeString:

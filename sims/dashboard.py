@@ -39,8 +39,10 @@ def register() -> None:
         facts.register(_fact(name), _question(name), place=dashboard.PLACE)
     facts.register(rows.POOLS_USED, _pools_used, place=dashboard.PLACE)
     slots.fill(dashboard.HEALTH, health)
-    for part in (fleet, watch, activity, usage):
-        slots.fill(dashboard.FLEET, part)
+    slots.fill(dashboard.FLEET, fleet)
+    slots.fill(dashboard.FLEET, activity)
+    slots.fill(dashboard.SIDE, watch)
+    slots.fill(dashboard.SIDE, usage)
 
 
 def _fact(name: str) -> str:
@@ -87,6 +89,7 @@ def fleet(request: HttpRequest) -> SafeString:
         "states": [(state, _state_figure(state)) for state in states],
         "accounts": accounts[: rows.MOST_ACCOUNTS],
         "more_accounts": max(0, len(accounts) - rows.MOST_ACCOUNTS),
+        "in_accounts": len(accounts),
     }
     return _card(request, "fleet", context)
 

@@ -105,7 +105,7 @@ def _percent(part: int, whole: int) -> str:
     if not part or not whole:
         return ""
     value = 100 * part / whole
-    return _("< 1 %") if value < 1 else f"{number_format(min(value, 99) if part < whole else 100, 0)} %"
+    return _("< 1 %") if value < 1 else f"{min(round(value), 99) if part < whole else 100} %"
 
 
 def accounts(found: Figures) -> list[AccountRow]:
