@@ -9,10 +9,10 @@ class SimsConfig(AppConfig):
     def ready(self) -> None:
         """Say which pushes this app acts on, and what it can write in the background; fill the dashboard."""
         from core.exports import register
-        from sims import dashboard
-        from sims.exports_costs import EXPORTER
+        from sims import dashboard, exports_costs, run_files  # models are there from here on
         from sims.services import push_handlers
 
         push_handlers.register()
         dashboard.register()
-        register(EXPORTER)
+        register(exports_costs.EXPORTER)
+        register(run_files.EXPORTER)

@@ -27,7 +27,7 @@ from core.tasks import make_export
 from notifications.models import Delivery, Event, Notification, NotificationItem, Push, PushSource, Rule
 from operations.models import Operation
 from operations.tests.job_rows import begin, planned_job
-from sims.models import RatePlan, Sim, SimTag, Tag, TimelineEvent
+from sims.models import RatePlan, Sim, SimTag, SyncRun, Tag, TimelineEvent
 from sims.services.timeline import record_plain
 from sims.tables import SimTable
 from sms.models import Message
@@ -346,6 +346,16 @@ def test_more_rows_than_a_sheet_holds_go_on_in_the_next(monkeypatch):
         book = load_workbook(target)
         assert [sheet.max_row - 1 for sheet in book] == sheets
         assert all(sheet["A1"].value == "n" for sheet in book)
+
+
+def test_the_runs_of_the_sync(world, viewer, login, large):
+    SyncRun.objects.bulk_create(SyncRun(kind="changes", state="done", trigger="schedule", read=n) for n in range(3))
+    client = login(viewer)
+    heads, *rows = rows_of(client.get("/sync/?export=csv"))
+    assert [(row[1], row[heads.index("Read")]) for row in rows] == [("changes", str(n)) for n in (2, 1, 0)]
+    SyncRun.objects.bulk_create(SyncRun(kind="changes", state="done", trigger="schedule") for _ in range(3))
+    assert "more than 4 rows" in client.get("/sync/?export=xlsx").content.decode()
+    assert len(rows_of(fetched(client, asked(client, "/sync/?export=csv")))) == 7
 
 
 def test_operations_and_events_of_a_list_are_named_as_filters_name_them(world, viewer, login):

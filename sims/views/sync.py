@@ -8,13 +8,17 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from core import exports
 from core.htmx import render_fragment, wants_fragment
-from core.paging import BadCursor, Order, paginate
+from core.paging import BadCursor, Order, capped_count, paginate
+from core.views import exports as export_views
 from sims.models import SyncRun
+from sims.run_files import NAME, table_of
 from sims.selectors.sync import list_runs, sync_status, view_runs
 from sims.services import sync
 
@@ -26,12 +30,17 @@ _STARTABLE = (SyncRun.Kind.FULL, SyncRun.Kind.CHANGES)
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("sims.view_syncrun", raise_exception=True)
-def sync_page(request: HttpRequest) -> HttpResponse:
+def sync_page(request: HttpRequest) -> HttpResponseBase:
     """Show the page, or start a run (``kind``: full or changes) when posted to.
 
     Started: 303, or the fragment for htmx. One of that kind is open already: 409 and nothing is started. An unknown
-    kind: 422. No permission to start: 403.
+    kind: 422. No permission to start: 403. With ``?export=`` the runs as a file, as for any list.
     """
+    if export_views.PARAMETER in request.GET:
+        if request.method == "POST":
+            return export_views.begin(request, NAME, {})
+        count = capped_count(list_runs(request.user), exports.IN_REQUEST)
+        return export_views.give(request, table_of(request.user), count, query="")
     if request.method == "POST":
         return _start(request)
     return _show(request)
@@ -74,6 +83,7 @@ def _show(request: HttpRequest, *, status: int = 200, problem: str = "") -> Http
         "status": state,
         "runs": view_runs(page.rows),
         "page": page,
+        "files": [(name, f"{reverse('sims:sync')}?{export_views.PARAMETER}={name}") for name in exports.FORMATS],
         "problem": problem,
         "may_start": request.user.has_perm("sims.run_sync"),
         "open_kinds": {view.run.kind for view in state.running},
