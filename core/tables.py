@@ -82,6 +82,11 @@ def _reader(accessor: Any) -> Callable[[Any], Any]:
     return lambda record: path.resolve(record, quiet=True)
 
 
+def tooltip(value: Any) -> str | None:
+    """A cell's value as its ``title``; none for an empty cell, whose value is the dash that stands in it."""
+    return None if isinstance(value, SafeString) else str(value)
+
+
 class AgoColumn(tables.Column):
     """A time, shown as how long ago it was."""
 

@@ -15,13 +15,13 @@ from django.utils.translation import gettext_lazy as _
 
 from core.countries import country_name
 from core.spreadsheets import FileColumn
-from core.tables import TIME_WIDTH, AgoColumn, BaseTable
+from core.tables import TIME_WIDTH, AgoColumn, BaseTable, tooltip
 from core.templatetags.portal import bytes_tag, grouped, human_bytes, status_badge
 from sims.models import Sim
 
 _CLIPPED = {"td": {"class": "clip"}}
-_CLIPPED_TEXT = {"td": {"class": "clip", "title": lambda value: value}}
-_CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": lambda value: value}}
+_CLIPPED_TEXT = {"td": {"class": "clip", "title": tooltip}}
+_CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": tooltip}}
 _NUMBER = {"td": {"class": "num"}, "th": {"class": "num"}}
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from core.countries import country_name
 from core.spreadsheets import FileColumn
-from core.tables import BaseTable
+from core.tables import BaseTable, tooltip
 from core.templatetags.portal import bytes_tag
 from sims.filters_plans import BILLINGS
 from sims.links import plan_url, sims_url
@@ -102,7 +102,7 @@ class PlanTable(BaseTable):
         attrs={"td": {"class": "col-select"}, "th": {"class": "col-select"}},
     )
     code = tables.Column(verbose_name=_("Code"), attrs={"td": {"class": "col-key"}, "th": {"class": "col-key"}})
-    name = tables.Column(verbose_name=_("Name"), attrs={"td": {"class": "clip", "title": lambda value: value}})
+    name = tables.Column(verbose_name=_("Name"), attrs={"td": {"class": "clip", "title": tooltip}})
     kind = tables.Column(verbose_name=_("Kind"), orderable=False)
     billing = tables.Column(verbose_name=_("Billing"), orderable=False)
     quota = tables.Column(accessor="data_quota", verbose_name=_("Data quota"), attrs=_NUMBER)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from core.expressions import OrNone
 from core.filters import Choices, FilterSet, ManyFilter, SearchFilter
 from core.spreadsheets import FileColumn
-from core.tables import AgoColumn, BaseTable
+from core.tables import AgoColumn, BaseTable, tooltip
 from sims.filters import NONE
 from sims.links import account_url, plan_url, pool_url, sims_url
 from sims.models import SharePool
@@ -61,12 +61,12 @@ class PoolTable(BaseTable):
     }
 
     code = tables.Column(verbose_name=_("Code"), attrs={"td": {"class": "col-key"}, "th": {"class": "col-key"}})
-    name = tables.Column(verbose_name=_("Name"), attrs={"td": {"class": "clip", "title": lambda value: value}})
+    name = tables.Column(verbose_name=_("Name"), attrs={"td": {"class": "clip", "title": tooltip}})
     account = tables.Column(accessor="account_id", verbose_name=_("Account"), attrs={"td": {"class": "clip"}})
     plan = tables.Column(accessor="plan", verbose_name=_("Rate plan"), orderable=False, attrs={"td": {"class": "clip"}})
     sims = tables.Column(accessor="sim_count", verbose_name=_("Members"), attrs=_NUMBER)
     used = tables.Column(accessor="data_usage", verbose_name=_("Used of quota"), empty_values=())
-    projection = tables.Column(verbose_name=_("At this pace"), orderable=False)
+    projection = tables.Column(verbose_name=_("At this pace"), orderable=False, attrs={"td": {"class": "wide"}})
     ends = AgoColumn(accessor="cycle_end", verbose_name=_("Cycle ends"))
     read = AgoColumn(accessor="fetched_at", verbose_name=_("Read"))
 

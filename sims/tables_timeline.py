@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from core.spreadsheets import FileColumn
-from core.tables import AgoColumn, BaseTable
+from core.tables import AgoColumn, BaseTable, tooltip
 from core.templatetags.portal import grouped, icon, or_dash
 from sims.entries import sources_of, who_of
 from sims.models import TimelineEvent
@@ -22,7 +22,7 @@ _OUTCOME_TONES = {
     TimelineEvent.Outcome.SCHEDULED: "info",
     TimelineEvent.Outcome.UNCLEAR: "warn",
 }
-_CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": lambda value: value}}
+_CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": tooltip}}
 
 
 class TimelineTable(BaseTable):

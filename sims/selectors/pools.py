@@ -153,9 +153,11 @@ def top_members(user: AnyUser, pool: SharePool, limit: int = 20) -> list[Sim]:
     return list(found.order_by(_USAGE.desc(), F("giccid").desc())[:limit])
 
 
-def least_members(user: AnyUser, pool: SharePool, limit: int = 10) -> list[Sim]:
-    """The activated members that used least: the head of their part of ``sim_pool_members``."""
-    return list(members(user, pool, Sim.Status.ACTIVATED).order_by(_USAGE, "giccid")[:limit])
+def least_members(user: AnyUser, pool: SharePool, *, most: int, limit: int = 10) -> list[Sim]:
+    """The activated members that used least, of those that used no more than ``most`` bytes: the head of their part
+    of ``sim_pool_members``."""
+    active = members(user, pool, Sim.Status.ACTIVATED)
+    return list(active.filter(LessThanOrEqual(_USAGE, most)).order_by(_USAGE, "giccid")[:limit])
 
 
 def leavers(user: AnyUser, pool: SharePool, *, size: int, silent_days: int) -> Leavers:

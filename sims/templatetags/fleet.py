@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django import template
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from core.templatetags.portal import exact, human_bytes, or_dash
+from core.templatetags.portal import human_bytes, or_dash
 from sims import links
 from sims.money import money
 from sims.selectors.pools import percent
@@ -59,9 +60,16 @@ def projected(projection: Projection | None) -> SafeString | object:
     figure = format_html('<data value="{}">{}</data>', projection.at_end, human_bytes(projection.at_end))
     if projection.full_on is None:
         return figure
+    return format_html("{} {}", figure, full_on(projection.full_on))
+
+
+@register.simple_tag
+def full_on(day: date) -> SafeString:
+    """The day on which a quota will be full, as a badge; the whole date is its tooltip."""
     return format_html(
-        '{} <span class="badge badge-warn"><span class="dot"></span>{} {}</span>',
-        figure,
+        '<span class="badge badge-warn"><span class="dot"></span>{} <time datetime="{}" title="{}">{}</time></span>',
         _("full on"),
-        exact(projection.full_on),
+        day.isoformat(),
+        date_format(day, "j M Y"),
+        date_format(day, "j M"),
     )

@@ -15,13 +15,12 @@ from django.views.decorators.http import require_safe
 
 from core.charts import Chart
 from core.listing import Listing, ListView
-from sims import account_charts
+from sims import account_charts, dashboard_rows
 from sims.links import key_of
 from sims.models import Account, AccountHistory, Sim
 from sims.selectors import accounts
 from sims.selectors.figures import DAYS_OF_ACTIVITY, Figures, figures
 from sims.selectors.pools import percent, projection, recent
-from sims.state_bar import segments
 from sims.tables_accounts import ORDERS, AccountFilterSet, AccountTable, account_badge
 
 RANGES = (31, 92, 400)
@@ -107,7 +106,7 @@ def _days(account: Account, own: Figures, days: int) -> dict[str, Any]:
     counted = newest.sim_count if newest else None
     return {
         "states": states,
-        "segments": segments({state.status: state.sims for state in states}),
+        "segments": dashboard_rows.states({state.status: state.sims for state in states if state.sims}),
         "differs": any(state.differs for state in states) or (counted is not None and counted != own.total),
         "carrier_total": counted,
         "carrier_read": newest.read_at if newest else None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from core.listing import Listing, ListView
 from sims import pool_charts
+from sims.dashboard_rows import silent_days
 from sims.links import key_of
 from sims.models import SharePool, Sim
 from sims.selectors import pools
@@ -24,6 +24,8 @@ from sims.tables_pools import ORDERS, PoolFilterSet, PoolTable
 
 _CYCLES_BACK = timedelta(days=400)
 _EATERS = 5
+_LITTLE = 10
+"""Who uses less than the average divided by this uses nearly nothing."""
 
 
 class PoolListView(ListView):
@@ -80,12 +82,12 @@ def pool_page(request: HttpRequest, code: str) -> HttpResponse:
         "own": own,
         "cycle": pool_charts.of_cycle(pool, readings, heading),
         "cycles": pool_charts.by_cycle(pool, readings),
-        **_members(request, pool, own, settings.CONFIG["SILENT_DAYS"]),
+        **_members(request, pool, own, silent_days()),
     }
     return render(request, "sims/pool.html", context)
 
 
-def _members(request: HttpRequest, pool: SharePool, own: Tally, silent_days: int) -> dict[str, Any]:
+def _members(request: HttpRequest, pool: SharePool, own: Tally, days: int) -> dict[str, Any]:
     """Who uses the pool, who hardly does, and who could leave."""
     top = [(sim, _share(sim, own.used)) for sim in pools.top_members(request.user, pool)]
     eaters = [share for _sim, share in top[:_EATERS] if share is not None]
@@ -93,10 +95,10 @@ def _members(request: HttpRequest, pool: SharePool, own: Tally, silent_days: int
         "top": top,
         "eaters": len(eaters),
         "eaten": min(round(sum(eaters)), 100),
-        "least": pools.least_members(request.user, pool),
-        "leavers": pools.leavers(request.user, pool, size=own.sims, silent_days=silent_days),
-        "silent_days": silent_days,
-        "silent": f"{silent_days}d",
+        "least": pools.least_members(request.user, pool, most=own.used // max(own.sims, 1) // _LITTLE),
+        "leavers": pools.leavers(request.user, pool, size=own.sims, silent_days=days),
+        "silent_days": days,
+        "silent": f"{days}d",
         "unstarted": pools.UNSTARTED,
     }
 

@@ -99,6 +99,7 @@
     const line = colour(figure, "--line");
     const ticks = { color: text, font: { family: getComputedStyle(figure).fontFamily, size: 11 } };
     const name = data.unit === "bytes" ? UNITS[unit] : data.unit;
+    const whole = data.unit !== "bytes" && data.series.every((series) => series.values.every((value) => Number.isInteger(value ?? 0)));
     const label = (item) => {
       const mark = item.dataset.marks?.[item.dataIndex] ? `, ${words.estimated}` : "";
       return `${item.dataset.label}: ${exact(item.dataset.exact[item.dataIndex], data, words)}${mark}`;
@@ -115,7 +116,7 @@
           beginAtZero: true,
           grid: { color: line },
           border: { display: false },
-          ticks: { ...ticks, maxTicksLimit: 6, callback: (value) => number(value, 2) },
+          ticks: { ...ticks, maxTicksLimit: 6, ...(whole && { precision: 0 }), callback: (value) => number(value, 2) },
           title: { display: Boolean(name), text: name, color: text },
         },
       },
