@@ -63,7 +63,9 @@ class PoolTable(BaseTable):
     code = tables.Column(verbose_name=_("Code"), attrs={"td": {"class": "col-key"}, "th": {"class": "col-key"}})
     name = tables.Column(verbose_name=_("Name"), attrs={"td": {"class": "clip", "title": tooltip}})
     account = tables.Column(accessor="account_id", verbose_name=_("Account"), attrs={"td": {"class": "clip"}})
-    plan = tables.Column(accessor="plan", verbose_name=_("Rate plan"), orderable=False, attrs={"td": {"class": "clip"}})
+    plan = tables.Column(
+        accessor="plan", verbose_name=_("Rate plan"), orderable=False, attrs={"td": {"class": "clip clip-short"}}
+    )
     sims = tables.Column(accessor="sim_count", verbose_name=_("Members"), attrs=_NUMBER)
     used = tables.Column(accessor="data_usage", verbose_name=_("Used of quota"), empty_values=())
     projection = tables.Column(verbose_name=_("At this pace"), orderable=False, attrs={"td": {"class": "wide"}})
