@@ -30,7 +30,7 @@ CYCLES = (1, 3, 6, 12)
 DEFAULT_CYCLES = 3
 MOST_SIMS = 10_000
 """SIMs whose cost is added up while the person waits."""
-MOST_BLOCKS = 3_000
+MOST_BLOCKS = 4_000
 """Packed months that are read for that, each of up to 192 SIMs; SIMs from all over the fleet lie in many."""
 MOST_GICCIDS = 100
 _PAGE = 2_000
