@@ -69,7 +69,8 @@ def _past(fleet: Fleet, sim: Sim) -> History | None:
         return None
     bits, at = fleet.bits(index), sim.observed_at.astimezone(UTC).timestamp()
     activated = fleet.times(index, bits).activated
-    cycles, first = [], int(sim.cycle_start.timestamp())
+    cycles: list[Cycle] = []
+    first = int(sim.cycle_start.timestamp())
     for _number in range(CYCLES):
         start, end = cycle_of(first - 1)
         if activated is None or activated >= end:
