@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import sign_in
 
 PAGES = [
+    "/",
     "/sims/",
     "/sims/?q=898&status=ACTIVATED&sort=-giccid",
     "/sims/?q=nothing-has-this",
