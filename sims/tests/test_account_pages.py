@@ -34,6 +34,7 @@ ODD = [
     "-",
     "line\nbreak",
     "%2F",
+    "cost",
 ]
 
 
@@ -218,7 +219,7 @@ def test_a_page_takes_the_same_queries_however_much_there_is(fleet, make_sim, lo
             make_sim(plan=f"P{number}", pool=f"POOL-{number}", data_usage=MB, usage_jump_on=timezone.now().date())
             SharePool.objects.filter(code=f"POOL-{number}").update(account_id="example_account")
             reading("example_account", number, balance=Decimal(number), currency="EUR")
-            RatePlan.objects.get(code=f"P{number}").accounts.add("example_account")
+            RatePlan.objects.get(code=f"P{number}").accounts.add(Account.objects.get(name="example_account"))
             Account.objects.create(name=f"more{number}")
         mend()
         for address in ("/accounts/", "/accounts/example_account/"):

@@ -129,8 +129,11 @@ def test_the_cycle_is_drawn_with_its_gap_and_where_it_is_heading(pool, login, vi
 def test_a_projection_needs_a_running_cycle_and_goes_by_it_alone_while_little_is_known(pool):
     few = [row for row in pools.history(pool, START.date()) if row.day.day > 14]
     by_cycle = pools.projection(pool, few)
+    assert by_cycle is not None
     assert by_cycle.a_day == int(104 * MB / 15.5)
-    assert pools.projection(pool, pools.history(pool, START.date() - timedelta(days=40))).a_day == 10 * MB
+    by_week = pools.projection(pool, pools.history(pool, START.date() - timedelta(days=40)))
+    assert by_week is not None
+    assert by_week.a_day == 10 * MB
     for change in (
         {"cycle_end": NOW}, {"cycle_end": None}, {"cycle_start": None}, {"data_usage": None}, {"fetched_at": None},
         {"cycle_start": NOW - timedelta(minutes=10)},
@@ -138,7 +141,9 @@ def test_a_projection_needs_a_running_cycle_and_goes_by_it_alone_while_little_is
         changed = SharePool(**{**{f.name: getattr(pool, f.name) for f in pool._meta.concrete_fields}, **change})
         assert pools.projection(changed, few) is None
     pool.data_usage = pool.data_quota
-    assert pools.projection(pool, few).full_on is None
+    full = pools.projection(pool, few)
+    assert full is not None
+    assert full.full_on is None
     read(pool, datetime(2026, 11, 12, 1, tzinfo=UTC), 200 * MB)
     assert pools.full_since(pool, pools.history(pool, START.date())) == datetime(2026, 11, 12).date()  # noqa: DTZ001 - a day
 
