@@ -137,7 +137,7 @@ def _use(plans: Sequence[RatePlan], on_it: Mapping[str, OnIt]) -> list[Line]:
     sims, used = [], []
     for plan in plans:
         found = on_it[plan.code]
-        sims.append(Cell(format_html('<a href="{}">{}</a>', sims_address(plan), found.sims.text)))
+        sims.append(Cell(format_html('<a href="{}">{}</a>', sims_address(plan, found), found.sims.text)))
         used.append(Cell(None if found.used is None else usage_meter(found.used, found.quota, found.percent)))
     return [Line(_("SIMs"), sims), Line(_("Used of their quota"), used, note=_("In the running cycle."))]
 

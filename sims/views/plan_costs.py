@@ -119,15 +119,14 @@ def plans_cost(request: HttpRequest) -> HttpResponseBase:
         }
         return exports.begin(request, NAME, params)
     count = costs.how_many(sims)
+    is_soon_done = not count.capped and costs.is_soon_done(sims, cycles=asked.cycles)
     if exports.PARAMETER in request.GET:
         table = table_of(sims, asked.plans, cycles=asked.cycles)
-        return exports.give(request, table, count, query=asked.state.urlencode())
+        rows = Count(count.number, not is_soon_done)
+        return exports.give(request, table, rows, query=asked.state.urlencode())
     made: Report | None = None
-    if not count.capped and count.number and asked.plans:
-        try:
-            made = report(costs.add_up(sims, asked.plans, cycles=asked.cycles))
-        except costs.TooMuch:
-            made = None
+    if is_soon_done and count.number and asked.plans:
+        made = report(costs.add_up(sims, asked.plans, cycles=asked.cycles))
     return render(request, "sims/plans_cost.html", _context(asked, count, made))
 
 

@@ -83,6 +83,7 @@ def plan_page(request: HttpRequest, code: str) -> HttpResponse:
     chart = plan_charts.per_gb(plan, others) if others else None
     suggested = [plan.code, *(other.code for other in others[:_MOST_SUGGESTED])]
     per_gb = plans.price_per_gb(plan)
+    on_it = plans.on_plans(request.user, [plan])[plan.code]
     context = {
         "plan": plan,
         "kind": kind_word(plan),
@@ -90,10 +91,10 @@ def plan_page(request: HttpRequest, code: str) -> HttpResponse:
         "validity": validity_word(plan),
         "price": money(plan.price, plan.currency),
         "per_gb": rounded(per_gb, plan.currency),
-        "is_basic": plan.kind != plans.SUPPLEMENTARY,
+        "is_basic": not on_it.is_addon,
         "countries": [country_label(each) for each in plans.countries_of(plan)],
-        "on_it": plans.on_plans(request.user, [plan])[plan.code],
-        "sims_url": sims_address(plan),
+        "on_it": on_it,
+        "sims_url": sims_address(plan, on_it),
         "accounts": plans.accounts_of(request.user, plan),
         "pools": _pools(request, plan),
         "chart": chart,
