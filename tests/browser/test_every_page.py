@@ -31,6 +31,8 @@ PAGES = [
     "/notifications/forwards/",
     "/notifications/forwards/new/",
     "/notifications/deliveries/",
+    "/plans/compare/?plan=EU-100M-M&plan=TOPUP-50M",
+    "/plans/cost/?plan=EU-100M-M",
     "/exports/",
     "/pushes/",
     "/sync/",
