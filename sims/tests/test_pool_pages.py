@@ -43,7 +43,7 @@ def counted(client, address: str) -> str:
 
 
 def rows(part: str, html: str) -> list[str]:
-    return re.findall(r'data-giccid="(\d+)"', html.split(f'aria-labelledby="{part}-title"')[1].split("</section>")[0])
+    return re.findall(r'data-giccid="(\d+)"', html.split(f'id="{part}"')[1].split("</section>")[0])
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ PAGES = [
     "/sims/{giccid}/usage/?show=cycles",
     "/sims/{giccid}/operations/suspend/",
     "/sims/{giccid}/operations/change_plan/",
+    "/accounts/example_account/",
+    "/pools/EU-POOL-1/",
     "/operations/",
     "/jobs/",
     "/jobs/new/",
