@@ -100,6 +100,7 @@ def addresses(fleet: int) -> dict[str, tuple[str, dict[str, str]]]:
     return {
         "bare list (reference)": ("/bare/", {}),
         "bare list, deep": (f"/bare/?after={giccid(fleet * 9 // 10)}", {}),
+        "dashboard": ("/", {}),
         "first page": ("/sims/", {}),
         "first page, htmx partial": ("/sims/", HTMX),
         "search: whole giccid": (f"/sims/?q={middle}", HTMX),
