@@ -27,6 +27,8 @@ from sims.selectors.plans import SUPPLEMENTARY, chosen_plans, list_plans
 
 MOST_PLANS = 12
 """Plans that are charged in one request."""
+_MOST_NAMED = 100
+"""Plans that an address may name; what is more than can be charged is said to be left out."""
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Asked:
     @cached_property
     def codes(self) -> list[str]:
         """The plans that the address names."""
-        return [code for code in dict.fromkeys(self.data.getlist("on")) if code]
+        return [code for code in dict.fromkeys(self.data.getlist("on")) if code][:_MOST_NAMED]
 
     @cached_property
     def plans(self) -> list[RatePlan]:

@@ -26,6 +26,8 @@ from sims.tables_plans import PlanTable, billing_word, kind_word, sims_address, 
 from staff.scopes import scoped
 
 _MOST_SUGGESTED = 3
+_MOST_TICKED = 20
+"""Codes in an address; more than can be compared are told so."""
 
 
 class PlanListView(ListView):
@@ -117,7 +119,7 @@ def plans_compare(request: HttpRequest) -> HttpResponse:
         # What the script kept over pages holds what is ticked on this one, too.
         codes = [code for code in dict.fromkeys([*request.GET["ticked"].splitlines(), *codes]) if code]
     if "ticked" in request.GET:
-        return redirect(_address("sims:plans_compare", plan=codes))
+        return redirect(_address("sims:plans_compare", plan=codes[:_MOST_TICKED]))
     found = plans.chosen_plans(request.user, codes[: plan_compare.MOST + 1])
     known = {plan.code for plan in found}
     context: dict[str, Any] = {
