@@ -11,7 +11,6 @@ from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from core.countries import country_name
 from core.templatetags.portal import bytes_tag
@@ -167,8 +166,3 @@ def _line(
 
 def _names(codes: set[str]) -> list[str]:
     return sorted(country_name(code) for code in codes)
-
-
-def countries_text(names: Sequence[str]) -> str:
-    """How many countries, as a word."""
-    return ngettext("%(number)s country", "%(number)s countries", len(names)) % {"number": len(names)}
