@@ -17,6 +17,7 @@ from sims.links import account_url
 from sims.models import Account, AccountHistory, Enterprise, RatePlan, SharePool, SyncRun
 from sims.services import sync
 from sims.services.tallies import mend
+from sims.views.accounts import AccountListView
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +93,7 @@ def test_what_a_reading_tells_stands_where_people_look(simulator, login, viewer,
     assert len(chart(page, "account-states")["series"]) == 5
 
 
-def test_the_list_is_searched_filtered_and_sorted_and_leads_to_the_sims(fleet, login, viewer):
+def test_the_list_is_searched_filtered_and_sorted_and_leads_to_the_sims(fleet, login, viewer, monkeypatch):
     Account.objects.filter(name="north").update(status="ACTIVE", balance=Decimal("-3.5"), currency="EUR")
     Account.objects.filter(name="example_account").update(balance=Decimal(20), currency="USD")
     Account.objects.create(name="silent")
@@ -106,6 +107,16 @@ def test_the_list_is_searched_filtered_and_sorted_and_leads_to_the_sims(fleet, l
     assert names("status=ACTIVE") == ["north"]
     assert names("sort=-balance") == ["example_account", "north", "silent"]
     assert names("sort=balance&after=") == ["silent", "north", "example_account"]
+    for sort in ("balance", "-charge", "read", "-status"):
+        whole, page = names(f"sort={sort}"), f"/accounts/?sort={sort}"
+        monkeypatch.setattr(AccountListView, "page_size", 1)
+        by_page = []
+        while page:
+            html = client.get(page).content.decode()
+            by_page += re.findall('data-account="([^"]*)"', html)
+            page = unescape((re.findall('rel="next" href="([^"]*)"', html) or [""])[0])
+        assert by_page == whole, sort
+        monkeypatch.undo()
     html = client.get("/accounts/").content.decode()
     assert "-3.50 EUR" in html
     assert "20.00 USD" in html
@@ -159,6 +170,13 @@ def test_days_without_a_reading_are_gaps_and_two_currencies_are_never_one(fleet,
     states = chart(html, "account-states")
     assert [(series["label"], series["values"][0]) for series in states["series"]] == [("Retired", 2)]
     assert "Nothing was read in these days" in client.get("/accounts/example_account/").content.decode()
+
+
+def test_a_contact_of_any_shape_is_told(login, viewer):
+    contact = {"name": "A <b>", "phones": ["+49 1", {"fax": 2}], "none": None}
+    Enterprise.objects.create(pk=1, contact=contact, fetched_at=timezone.now())
+    html = login(viewer).get("/accounts/").content.decode()
+    assert [line for line in ("name: A &lt;b&gt;", "phones: +49 1", "phones: fax: 2") if line not in html] == []
 
 
 def test_any_name_has_a_page_and_leads_to_its_sims(make_sim, login, viewer, make_user):

@@ -18,6 +18,7 @@ from sims.models import Account, PoolHistory, RatePlan, SharePool, Sim, SyncRun
 from sims.selectors import pools
 from sims.services import sync
 from sims.services.tallies import mend
+from sims.views.pools import PoolListView
 from staff.models import User
 
 pytestmark = pytest.mark.django_db
@@ -187,7 +188,7 @@ def test_a_large_pool_counts_only_what_an_index_holds(members, agent, monkeypatc
     assert figures(login(agent).get("/pools/EU-POOL/").content.decode())["pool_unused"][0] == "2+"
 
 
-def test_the_list_is_searched_filtered_sorted_and_saved(pool, login, viewer):
+def test_the_list_is_searched_filtered_sorted_and_saved(pool, login, viewer, monkeypatch):
     SharePool.objects.create(code="EMPTY", data_usage=2**62, data_quota=2**62 + 2**61)
     SharePool.objects.create(code="NEW")
     client = login(viewer)
@@ -204,6 +205,16 @@ def test_the_list_is_searched_filtered_sorted_and_saved(pool, login, viewer):
     assert codes("quota=50-80") == ["EMPTY", "EU-POOL"]
     assert codes("quota=none") == ["NEW"]
     assert codes("quota=over&quota=nonsense") == []
+    for sort in ("-used", "used", "ends", "-sims", "account"):
+        whole, page = codes(f"sort={sort}"), f"/pools/?sort={sort}"
+        monkeypatch.setattr(PoolListView, "page_size", 1)
+        by_page = []
+        while page:
+            html = client.get(page).content.decode()
+            by_page += re.findall('data-pool="([^"]*)"', html)
+            page = unescape((re.findall('rel="next" href="([^"]*)"', html) or [""])[0])
+        assert by_page == whole, sort
+        monkeypatch.undo()
     [_head, line] = b"".join(client.get("/pools/?export=csv&q=europe")).decode().splitlines()
     cells = line.split(",")
     assert cells[:4] == ["EU-POOL", "Europe", "example_account", "EU-1"]
