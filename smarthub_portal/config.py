@@ -201,6 +201,9 @@ OPTIONS: tuple[Option, ...] = (
         demo=["any"],
     ),
     Option("FORWARD_CA_FILE", str, "", "File of certificates that receivers of webhooks may have, too."),
+    Option(
+        "FORWARD_KEY_OVERLAP_HOURS", int, 24, "Hours for which the key before a webhook's new one signs along; 0: none."
+    ),
     Option("DELIVERY_RETRY_HOURS", int, 24, "Hours for which an outgoing webhook or e-mail is tried again."),
     Option("DELIVERY_KEEP_DAYS", int, 30, "Days that sent and given-up webhooks and e-mails are kept."),
     Option("SESSION_AGE", int, 12 * 3600, "Seconds until a sign-in ends."),

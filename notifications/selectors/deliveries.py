@@ -78,6 +78,11 @@ def breaks_after(forward: Forward) -> bool:
     return forward.failures >= BREAK_AFTER
 
 
+def signs_with_two_keys(forward: Forward) -> bool:
+    """Whether the key before the present one still signs along."""
+    return forward.previous_until is not None and forward.previous_until > timezone.now()
+
+
 def _counts(since: datetime) -> dict[int, tuple[int, int]]:
     tried = Delivery.objects.filter(created_at__gte=since, forward__isnull=False, attempts__gt=0).exclude(kind=TEST)
     taken = Count("pk", filter=Q(state=Delivery.State.DELIVERED))
