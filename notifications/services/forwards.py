@@ -83,13 +83,13 @@ def change_forward(forward: Forward, *, name: str, url: str, active: bool, actor
         raise ValidationError({"name": _("There is a webhook of this name already.")}) from None
 
 
-def rotate_secret(forward: Forward, *, actor: User, seen: str = "") -> str | None:
+def rotate_secret(forward: Forward, *, actor: User, seen: str = "") -> str:
     """Give the webhook a new signing key and answer it; from now on everything is signed with it.
 
     The key before signs along for ``FORWARD_KEY_OVERLAP_HOURS``, so that a receiver that knows only one of the two
     refuses nothing; the one before that ends. ``seen`` is the :func:`key_mark` of the page with the button: where
-    another key has been made since, nothing happens and the answer is ``None``, so that a second click does not end
-    the key that the receiver has. Raises :class:`~django.core.exceptions.PermissionDenied`.
+    another key has been made since, it raises :class:`~django.core.exceptions.ValidationError`, so that a second click
+    does not end the key that the receiver has. Raises :class:`~django.core.exceptions.PermissionDenied`.
     """
     _check(actor, "change")
     secret, now = new_secret(), timezone.now()
@@ -97,7 +97,7 @@ def rotate_secret(forward: Forward, *, actor: User, seen: str = "") -> str | Non
     with transaction.atomic():
         row = Forward.objects.select_for_update().get(pk=forward.pk)
         if seen and seen != key_mark(row):
-            return None
+            raise ValidationError(_("A key has been made since you opened the page. Make another one if you need it."))
         row.previous_secret, row.previous_until = (row.secret, now + overlap) if overlap else ("", None)
         row.secret, row.secret_at = encrypt(secret), now
         row.save(update_fields=["secret", "secret_at", "previous_secret", "previous_until"])

@@ -70,9 +70,10 @@ def rotate(request: HttpRequest, pk: int) -> HttpResponse:
     303 to the page of the webhook where another key was made since that page (``seen``).
     """
     forward = _forward_or_404(pk)
-    secret = forwards.rotate_secret(forward, actor=_user(request), seen=request.POST.get("seen", ""))
-    if secret is None:
-        messages.error(request, _("A key has been made since you opened the page. Make another one if you need it."))
+    try:
+        secret = forwards.rotate_secret(forward, actor=_user(request), seen=request.POST.get("seen", ""))
+    except ValidationError as problem:
+        messages.error(request, problem.message)
         return _to("notifications:forward", pk)
     return _secret_page(request, _forward_or_404(pk), secret, is_new=False)
 

@@ -75,6 +75,7 @@ def test_the_key_before_signs_along_and_the_page_says_until_when_and_ends_it(adm
     )
     html = admin.get(page).content.decode()
     assert "Two keys sign now" in html
+    assert rotated.previous_until is not None
     assert f'datetime="{rotated.previous_until.isoformat()[:16]}' in html
     for _ in range(2):
         assert admin.post(f"{page}end-key/").status_code == 303

@@ -284,6 +284,7 @@ def test_a_new_key_signs_from_then_on_and_the_one_before_along_with_it_for_a_day
 
     second = forwards.rotate_secret(forward, actor=administrator)
     rotated = Forward.objects.get()
+    assert rotated.previous_until is not None
     assert timedelta(hours=23) < rotated.previous_until - timezone.now() <= timedelta(hours=24)
     assert who_takes_it(forward.key, second) == [True, True]
     # A key that can't be read any more leaves the other one alone.
