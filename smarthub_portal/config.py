@@ -158,6 +158,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("BATCH_MAX_LINES", int, 100_000, "Lines, or SIMs of a filter, that one job takes."),
     Option("BATCH_RECHECK_AFTER", int, 3600, "Seconds after which a plan is checked again before it is taken."),
     Option(
+        "RULE_ALLOWED_BY_ANOTHER",
+        bool,
+        False,
+        "Let a rule send operations without approval only when another administrator than its maker has allowed it.",
+    ),
+    Option(
         "RULE_AUTOMATIC_PER_HOUR",
         int,
         100,

@@ -275,7 +275,7 @@ def test_sent_again_it_has_its_id_and_a_new_day(store, forward, receiver, admini
 
 
 def test_a_new_key_signs_from_then_on_and_the_one_before_along_with_it_for_a_day(
-    store, forward, receiver, administrator
+    store, forward, receiver, administrator, config
 ):
     def who_takes_it(*keys: str) -> list[bool]:
         store(forward)
@@ -294,7 +294,7 @@ def test_a_new_key_signs_from_then_on_and_the_one_before_along_with_it_for_a_day
     assert who_takes_it(forward.key, second) == [False, True]
     delivery_upkeep.prune()
     assert not Forward.objects.get().previous_secret, "a key that signs no more is not kept"
-    settings.CONFIG["FORWARD_KEY_OVERLAP_HOURS"] = 0
+    config(FORWARD_KEY_OVERLAP_HOURS=0)
     key = forwards.rotate_secret(forward, actor=administrator)
     assert who_takes_it(second, key) == [False, True]
     receiver.received.clear()
