@@ -66,7 +66,7 @@ def test_each_sim_gets_its_own_text_once(simulator, sims, supervisor):
 
 def test_the_page_of_the_job_counts_what_was_delivered_by_itself(simulator, sims, supervisor, login, make_user):
     def counts(html: str) -> dict[str, int]:
-        found = re.findall(r'data-message-state="(\w+)" data-count="(\d+)"', html)
+        found = re.findall(r'data-messages="(\w+)" data-count="(\d+)"', html)
         return {state: int(number) for state, number in found}
 
     job = taken(planned(supervisor, sims[:6], "send_sms", text="hello"))
