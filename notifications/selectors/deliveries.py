@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from notifications.models import Delivery, DeliveryAttempt, Forward
 from notifications.services.deliveries import SENT_AGAIN, TEST
-from notifications.services.sending import BREAK_AFTER
 from staff.models import User
 from staff.scopes import scoped
 
@@ -71,11 +70,6 @@ def state_of(forward: Forward, now: datetime | None = None) -> str:
     if forward.closed_until is not None and forward.closed_until > (now or timezone.now()):
         return "paused"
     return "failing" if forward.failures else "working"
-
-
-def breaks_after(forward: Forward) -> bool:
-    """Whether the pause is the circuit breaker's; else the receiver asked for it."""
-    return forward.failures >= BREAK_AFTER
 
 
 def signs_with_two_keys(forward: Forward) -> bool:
