@@ -90,6 +90,10 @@ def test_the_page_of_the_job_counts_what_was_delivered_by_itself(simulator, sims
         {"delivered": 4, "failed": 1, "needs_attention": 1},
     )
     assert "4 of 6 delivered" in client.get(f"/jobs/{job.pk}/").content.decode()
+    for states, there in ((["failed"], [0]), (["needs_attention", "failed"], [0, 1]), (["pending"], [])):
+        rows = client.get(f"/jobs/{job.pk}/", {"message": states}).content.decode()
+        assert re.findall(r'data-giccid="(\d+)"', rows) == [sims[n].giccid for n in there]
+    assert "Not delivered" in client.get(f"/jobs/{job.pk}/?message=failed").content.decode()
     assert Client().get(url).status_code == 302
     assert login(make_user("Viewer")).get(url, headers=HTMX).status_code == 286
     other = login(make_user("Agent", ["other_account"]))
