@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("notifications", "0007_key_before"),
+        ("notifications", "0008_key_before"),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0006_default_rules")]
+    dependencies = [("notifications", "0007_lighter_pushes")]
 
     operations = [
         migrations.AddField(
