@@ -1,7 +1,7 @@
 """The kinds of events: what each is called, what its figure says, and how it is put in words.
 
-A kind that the carrier pushes has the carrier's word as its code; the portal's own are in lower case. How a push is
-read stands in :mod:`notifications.services.carrier_events`.
+A kind that the carrier pushes has the carrier's word as its code; what the portal finds out itself is in lower case.
+How a push is read stands in :mod:`notifications.services.carrier_events`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Kind:
     words: Words
     """What happened, from the event's figure and detail: a sentence or a part of one; empty when the label says all."""
     of_carrier: bool = True
-    """Whether the carrier pushes it, about a SIM; else it is the portal's own."""
+    """Whether it comes of what the carrier tells of a SIM, in a push or a reading; else it is the portal's own."""
     figure: str | Promise = ""
     """What the event's ``value`` counts; empty for a kind without one, which then takes no threshold."""
     unit: str | Promise = ""

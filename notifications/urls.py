@@ -35,6 +35,7 @@ urlpatterns = [
     path("notifications/forwards/new/", forwards.new, name="forward_new"),
     path("notifications/forwards/<int:pk>/", forwards.edit, name="forward"),
     path("notifications/forwards/<int:pk>/key/", forwards.rotate, name="forward_key"),
+    path("notifications/forwards/<int:pk>/end-key/", forwards.end_key, name="forward_end_key"),
     path("notifications/forwards/<int:pk>/test/", forwards.send_test, name="forward_test"),
     path("notifications/forwards/<int:pk>/delete/", forwards.delete, name="forward_delete"),
     path("notifications/deliveries/", deliveries.DeliveryList.as_view(), name="deliveries"),

@@ -6,10 +6,12 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from core.filters import Choices, FilterSet, ManyFilter, SearchFilter
+from core.badges import MESSAGE_STATES
+from core.filters import Choices, FilterSet, Group, ManyFilter, SearchFilter
 from operations.filters import _LARGEST_ID, _people, _when, _who
 from operations.job_outcomes import Outcome, with_outcome, with_reason
 from operations.job_summary import reasons_of
+from operations.kinds import KINDS
 from operations.models import BatchJob, BatchLine, Operation
 from sims.models import Sim
 from sims.selectors import search
@@ -56,8 +58,13 @@ def _reasons(request: HttpRequest) -> Choices:
     return reasons_of(match.kwargs["pk"]) if match is not None else []
 
 
+def _messages(states: list[str]) -> Q:
+    return KINDS[Operation.Kind.SEND_SMS].lines_with_message(states)
+
+
 class LineFilter(FilterSet):
-    """``q`` (identifier), ``outcome`` (of the SIM, or how the line was read), ``reason`` (code)."""
+    """``q`` (identifier), ``outcome`` (of the SIM, or how the line was read), ``reason`` (code), ``message`` (state of
+    the message, where the job sends some)."""
 
     q = SearchFilter(find=_find_line)
     outcome = ManyFilter(
@@ -72,3 +79,12 @@ class LineFilter(FilterSet):
         ],
     )
     reason = ManyFilter(label=_("Reason"), condition=with_reason, choices=_reasons)
+    message = ManyFilter(
+        label=_("Message"),
+        condition=_messages,
+        labels={state: badge.label for state, badge in MESSAGE_STATES.items()},
+    )
+
+    def groups(self) -> list[Group]:
+        """Without the state of the message, to which the counts of the page lead."""
+        return [group for group in super().groups() if group.name != "message"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q
 from django.forms import BaseForm
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -139,6 +140,11 @@ class Kind:
 
     def was_accepted(self, operation: Operation) -> None:
         """For a kind that can't be read back: the carrier said yes (``operation.result``), in this transaction."""
+
+    def lines_with_message(self, states: list[str]) -> Q:
+        """Lines of a job whose message is in one of these states (``core.badges.MESSAGE_STATES``); none for a kind
+        that sends no message."""
+        return Q(pk__in=[])
 
     def is_scheduled(self, operation: Operation) -> bool:
         """Whether the carrier makes the change at a later time, so that no reading shows it yet."""

@@ -96,6 +96,17 @@ class SmartHub:
         other.lane = lane
         return other
 
+    def with_turn(self) -> "SmartHub":
+        """The same client with the turn in the call budget of its next call taken, after waiting for it as that
+        call would.
+
+        So one can note that a call is about to leave when it really is. For one call of one thread; a turn that is
+        not used is lost. Raises BudgetDenied and BudgetUnavailable.
+        """
+        other = copy.copy(self)
+        other._transport = self._transport.with_turn(self.lane)
+        return other
+
     # SIMs: reading
 
     def get_root(self) -> dict[str, Any]:

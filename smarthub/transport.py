@@ -1,5 +1,6 @@
 """How calls are made: budget, redirects, retries of reads, errors by class, a hook for each HTTP call."""
 
+import copy
 import json
 import logging
 import random
@@ -57,6 +58,17 @@ class Transport:
         self._retry_after_cap = retry_after_cap
         self._call_timeout = call_timeout
         self._on_call = on_call
+        self._turn_taken = False
+
+    def with_turn(self, lane: Lane) -> "Transport":
+        """The same transport with the turn of its next request taken from the budget; for one call of one thread.
+
+        Raises BudgetDenied and BudgetUnavailable.
+        """
+        self._wait_for_budget(None, lane)
+        other = copy.copy(self)
+        other._turn_taken = True
+        return other
 
     def request(self, call: Call, path: str, lane: Lane, params: Params = (), payload: Any = None) -> Any:
         """Make a call and return the JSON object of its answer; reads are repeated, writes never.
@@ -110,14 +122,18 @@ class Transport:
             url = self._next_url(call, url, answer)
         raise _refused(call, answer.status)
 
-    def _wait_for_budget(self, call: Call, lane: Lane) -> None:
+    def _wait_for_budget(self, call: Call | None, lane: Lane) -> None:
+        if self._turn_taken:
+            self._turn_taken = False
+            return
         if self.budget is None:
             return
         patience = BUDGET_PATIENCE[lane] if self._budget_timeout is None else self._budget_timeout
         try:
             self.budget.acquire(lane, patience)
         except (errors.BudgetDenied, errors.BudgetUnavailable) as error:
-            error.call = call.name
+            if call is not None:
+                error.call = call.name
             raise
 
     def _exchange(

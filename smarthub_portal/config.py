@@ -160,6 +160,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("BATCH_MAX_LINES", int, 100_000, "Lines, or SIMs of a filter, that one job takes."),
     Option("BATCH_RECHECK_AFTER", int, 3600, "Seconds after which a plan is checked again before it is taken."),
     Option(
+        "RULE_ALLOWED_BY_ANOTHER",
+        bool,
+        False,
+        "Let a rule send operations without approval only when another administrator than its maker has allowed it.",
+    ),
+    Option(
         "RULE_AUTOMATIC_PER_HOUR",
         int,
         100,
@@ -203,6 +209,9 @@ OPTIONS: tuple[Option, ...] = (
         demo=["any"],
     ),
     Option("FORWARD_CA_FILE", str, "", "File of certificates that receivers of webhooks may have, too."),
+    Option(
+        "FORWARD_KEY_OVERLAP_HOURS", int, 24, "Hours for which the key before a webhook's new one signs along; 0: none."
+    ),
     Option("DELIVERY_RETRY_HOURS", int, 24, "Hours for which an outgoing webhook or e-mail is tried again."),
     Option("DELIVERY_KEEP_DAYS", int, 30, "Days that sent and given-up webhooks and e-mails are kept."),
     Option("SESSION_AGE", int, 12 * 3600, "Seconds until a sign-in ends."),

@@ -14,6 +14,7 @@ class SmsConfig(AppConfig):
         from sms.forms import SendSmsJobForm
         from sms.kinds import SendSms
         from sms.services import incoming
+        from sms.views import job
         from sms.views import slots as own
 
         kinds.register(SendSms())
@@ -24,3 +25,4 @@ class SmsConfig(AppConfig):
         slots.fill("sims.detail.messages", own.messages_card)
         slots.fill("sims.detail.version", own.version)
         slots.fill("operations.detail.side", own.operation_card)
+        slots.fill("operations.job.below", job.job_card)

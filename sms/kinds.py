@@ -9,6 +9,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
+from django.db.models import Exists, OuterRef, Q
 from django.forms import BaseForm
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -20,8 +21,9 @@ from sims.models import Sim, TimelineEvent
 from smarthub import SmartHub
 from smarthub.contract import SimStatus
 from sms.forms import SendSmsForm, SendSmsJobForm
-from sms.models import Draft
+from sms.models import Draft, Message
 from sms.placeholders import PLACEHOLDERS, fill
+from sms.selectors import state_expression
 from sms.services import outgoing
 from sms.services.texts import CODING_NAMES, Coding, compose, normal, validity_words
 
@@ -131,6 +133,11 @@ class SendSms(Kind):
     def was_accepted(self, operation: Operation) -> None:
         """The message has its id now."""
         outgoing.note_accepted(operation, operation.result)
+
+    def lines_with_message(self, states: list[str]) -> Q:
+        """Each line's own message is looked at, however many there are beside those of the job."""
+        own = Message.objects.filter(operation=OuterRef("operation")).annotate(state=state_expression())
+        return Q(Exists(own.filter(state__in=states)))
 
     def timeline(self, operation: Operation) -> TimelineValues:
         """That there was a message, not what it said."""

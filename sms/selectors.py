@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
 
-from operations.models import Operation
+from operations.models import BatchJob, Operation
 from sims.models import Sim
 from sms.models import Conversation, Message
 from staff.models import User
@@ -54,6 +54,12 @@ def messages_of(user: AnyUser, sim: Sim) -> QuerySet[Any]:
     """The messages of ``sim`` with their ``state``, newest first; none when the SIM is out of the user's scope."""
     messages = scoped(Message.objects.filter(sim=sim), user, account="sim__account_id")
     return with_state(messages).order_by("-at", "-id")
+
+
+def states_of_job(job: BatchJob) -> dict[str, int]:
+    """How many messages of ``job`` are in which state, for a user who was shown to see the job; others are left out."""
+    rows = Message.objects.filter(operation__job=job).annotate(state=state_expression())
+    return dict(rows.order_by().values_list("state").annotate(Count("pk")))
 
 
 def conversations(user: AnyUser) -> QuerySet[Any]:

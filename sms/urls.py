@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sms.views import compose, conversation, templates
+from sms.views import compose, conversation, job, templates
 from sms.views.list import ConversationList
 
 app_name = "sms"
@@ -14,6 +14,7 @@ urlpatterns = [
     path("sms/templates/text/", templates.text, name="template_text"),
     path("sms/templates/<int:pk>/", templates.edit, name="template"),
     path("sms/templates/<int:pk>/delete/", templates.delete, name="template_delete"),
+    path("sms/jobs/<int:pk>/", job.live, name="job"),
     path("sms/<str:giccid>/", conversation.conversation, name="conversation"),
     path("sms/<str:giccid>/messages/", conversation.live, name="live"),
     path("sims/<str:giccid>/sms/", compose.compose_message, name="compose"),

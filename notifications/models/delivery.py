@@ -18,6 +18,14 @@ class Forward(models.Model):
     name = models.CharField(_("name"), max_length=80, unique=True)
     url = models.URLField(_("address"), max_length=500)
     secret = models.TextField(_("signing key"), editable=False, help_text=_("Encrypted; shown once."))
+    previous_secret = models.TextField(
+        _("signing key before"),
+        blank=True,
+        default="",
+        editable=False,
+        help_text=_("Encrypted; signs along for a while."),
+    )
+    previous_until = models.DateTimeField(_("the key before signs until"), null=True, blank=True, editable=False)
     active = models.BooleanField(_("switched on"), default=True)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
     closed_until = models.DateTimeField(

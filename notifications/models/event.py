@@ -132,6 +132,16 @@ class Rule(models.Model):
         help_text=_("Digest of conditions and operation: allowed is what was read, and nothing else."),
     )
 
+    meant_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("who last said what it asks for"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+
     created_at = models.DateTimeField(_("made"), default=timezone.now, editable=False)
     changed_at = models.DateTimeField(_("changed"), auto_now=True)
 

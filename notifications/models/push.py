@@ -53,7 +53,16 @@ class Push(models.Model):
         DEAD = "dead", _("Dead")
         REJECTED = "rejected", _("Rejected")
 
-    source = models.ForeignKey(PushSource, verbose_name=_("source"), on_delete=models.PROTECT, related_name="pushes")
+    # No constraint in the database: every push would lock the one row of its source. Sources are never deleted.
+    # No index of its own either: that of the copies' key begins with it.
+    source = models.ForeignKey(
+        PushSource,
+        verbose_name=_("source"),
+        on_delete=models.PROTECT,
+        related_name="pushes",
+        db_constraint=False,
+        db_index=False,
+    )
     path_kind = models.CharField(_("kind in the address"), max_length=60, blank=True, default="")
     kind = models.CharField(
         _("kind"),

@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from notifications.models import Delivery, DeliveryAttempt, Forward
 from notifications.services.deliveries import SENT_AGAIN, TEST
-from notifications.services.sending import BREAK_AFTER
 from staff.models import User
 from staff.scopes import scoped
 
@@ -73,9 +72,9 @@ def state_of(forward: Forward, now: datetime | None = None) -> str:
     return "failing" if forward.failures else "working"
 
 
-def breaks_after(forward: Forward) -> bool:
-    """Whether the pause is the circuit breaker's; else the receiver asked for it."""
-    return forward.failures >= BREAK_AFTER
+def signs_with_two_keys(forward: Forward) -> bool:
+    """Whether the key before the present one still signs along."""
+    return forward.previous_until is not None and forward.previous_until > timezone.now()
 
 
 def _counts(since: datetime) -> dict[int, tuple[int, int]]:

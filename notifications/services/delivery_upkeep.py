@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from notifications.models import Delivery
-from notifications.services import delivery_signals
+from notifications.services import delivery_signals, forwards
 
 PRUNE_BATCH = 2000
 
@@ -26,7 +26,11 @@ def dispatch_due() -> int:
 
 
 def prune() -> int:
-    """Delete deliveries that have been over for ``DELIVERY_KEEP_DAYS``, with their tries; answers how many."""
+    """Delete deliveries that have been over for ``DELIVERY_KEEP_DAYS``, with their tries; answers how many.
+
+    Signing keys that sign no more go, too.
+    """
+    forwards.forget_ended_secrets()
     before = timezone.now() - timedelta(days=settings.CONFIG["DELIVERY_KEEP_DAYS"])
     deleted = 0
     while True:

@@ -1,25 +1,13 @@
-"""The rules that are switched on, and what the database knows of events that their conditions ask for."""
+"""What the database knows of events that the conditions of rules ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from notifications.models import Event, Rule
-from notifications.services.matching import Facts, matches
+from notifications.services.matching import Facts
 from sims.models import SimTag
 from sims.models.tag import tag_key
-
-
-def active_rules() -> list[Rule]:
-    """All rules that are switched on, in the order in which they are applied and locked."""
-    return list(Rule.objects.filter(active=True).order_by("pk"))
-
-
-def rules_for(event: Event) -> list[Rule]:
-    """The rules switched on whose conditions hold for ``event``; "at most one per SIM in" is not asked."""
-    rules = active_rules()
-    [facts] = facts_of([event], rules)
-    return [rule for rule in rules if matches(rule, facts)]
 
 
 def facts_of(events: Sequence[Event], rules: Iterable[Rule]) -> list[Facts]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -81,17 +83,52 @@ def change_forward(forward: Forward, *, name: str, url: str, active: bool, actor
         raise ValidationError({"name": _("There is a webhook of this name already.")}) from None
 
 
-def rotate_secret(forward: Forward, *, actor: User) -> str:
+def rotate_secret(forward: Forward, *, actor: User, seen: str = "") -> str:
     """Give the webhook a new signing key and answer it; from now on everything is signed with it.
+
+    The key before signs along for ``FORWARD_KEY_OVERLAP_HOURS``, so that a receiver that knows only one of the two
+    refuses nothing; the one before that ends. ``seen`` is the :func:`key_mark` of the page with the button: where
+    another key has been made since, it raises :class:`~django.core.exceptions.ValidationError`, so that a second click
+    does not end the key that the receiver has. Raises :class:`~django.core.exceptions.PermissionDenied`.
+    """
+    _check(actor, "change")
+    secret, now = new_secret(), timezone.now()
+    overlap = timedelta(hours=settings.CONFIG["FORWARD_KEY_OVERLAP_HOURS"])
+    with transaction.atomic():
+        row = Forward.objects.select_for_update().get(pk=forward.pk)
+        if seen and seen != key_mark(row):
+            raise ValidationError(_("A key has been made since you opened the page. Make another one if you need it."))
+        row.previous_secret, row.previous_until = (row.secret, now + overlap) if overlap else ("", None)
+        row.secret, row.secret_at = encrypt(secret), now
+        row.save(update_fields=["secret", "secret_at", "previous_secret", "previous_until"])
+        until = row.previous_until.isoformat() if row.previous_until else None
+        audit.record(action="forward.rotated", actor=actor, target=forward, after={"key_before_until": until})
+    return secret
+
+
+def key_mark(forward: Forward) -> str:
+    """Differs for each signing key, and tells nothing of it."""
+    return forward.secret_at.isoformat()
+
+
+def end_previous_secret(forward: Forward, *, actor: User) -> bool:
+    """Sign with the present key alone from now on; ``False`` where that is so already.
 
     Raises :class:`~django.core.exceptions.PermissionDenied`.
     """
     _check(actor, "change")
-    secret = new_secret()
     with transaction.atomic():
-        Forward.objects.filter(pk=forward.pk).update(secret=encrypt(secret), secret_at=timezone.now())
-        audit.record(action="forward.rotated", actor=actor, target=forward)
-    return secret
+        two = Forward.objects.filter(pk=forward.pk, previous_until__gt=timezone.now())
+        if not two.update(previous_secret="", previous_until=None):
+            return False
+        audit.record(action="forward.key_before_ended", actor=actor, target=forward)
+    return True
+
+
+def forget_ended_secrets() -> int:
+    """Remove keys that sign no more; answers of how many webhooks."""
+    ended = Forward.objects.filter(previous_until__lte=timezone.now())
+    return ended.update(previous_secret="", previous_until=None)
 
 
 def delete_forward(forward: Forward, *, actor: User) -> None:

@@ -84,6 +84,11 @@ def answers_itself(operation_kind: str, codes: Iterable[str]) -> bool:
     return not (_CAUSED.get(operation_kind, frozenset()) | _AFTER_OPERATIONS).isdisjoint(codes)
 
 
+def may_allow(rule: Rule, user_id: int) -> bool:
+    """Whether the rule is not this administrator's own, where that counts (``RULE_ALLOWED_BY_ANOTHER``)."""
+    return not settings.CONFIG["RULE_ALLOWED_BY_ANOTHER"] or rule.meant_by_id != user_id
+
+
 def is_allowed(rule: Rule) -> bool:
     """Whether the rule may act without approval now: it says so, an administrator has allowed just this, and still
     may."""
@@ -93,6 +98,7 @@ def is_allowed(rule: Rule) -> bool:
         and allower is not None
         and rule.automatic_digest == digest(rule)
         and allower.has_perm(ALLOW)
+        and may_allow(rule, allower.pk)
         and rule.operation_kind in OPERATION_KINDS
         and not answers_itself(rule.operation_kind, rule.kinds)
         and allower.has_perm(OPERATION_KINDS[rule.operation_kind].permission)

@@ -74,6 +74,8 @@ def save_rule(*, rule: Rule | None, values: Mapping[str, Any], actor: User, seen
             setattr(kept, name, values[name])
         if kept.automatic_digest and (not kept.automatic or kept.automatic_digest != proposals.digest(kept)):
             _forget_allowance(kept)
+        if not before or meant != proposals.digest(kept):
+            kept.meant_by = actor
         try:
             with transaction.atomic():
                 kept.save()
@@ -104,7 +106,8 @@ def switch(rule: Rule, *, on: bool, actor: User) -> bool:
 def allow(rule: Rule, *, digest: str, actor: User) -> None:
     """Let the rule send its operations without approval. ``digest`` is that of the rule as the person read it.
 
-    Raises :class:`Refused` when the rule is another one by now, or asks for nothing of the kind.
+    Raises :class:`Refused` when the rule is another one by now, or asks for nothing of the kind, or for who made it
+    where another has to allow it.
     """
     _check(actor, "allow_automatic_rule")
     with transaction.atomic():
@@ -113,6 +116,8 @@ def allow(rule: Rule, *, digest: str, actor: User) -> None:
             raise Refused(_("This rule does not ask for operations without approval."))
         if proposals.answers_itself(rule.operation_kind, rule.kinds):
             raise Refused(_("Operations lead to these events themselves, so an answer to them waits for a person."))
+        if not proposals.may_allow(rule, actor.pk):
+            raise Refused(_("What this rule does was said by you, so another administrator allows it."))
         if digest != proposals.digest(rule):
             raise Refused(_("Somebody has changed this rule meanwhile. Please look at it again."))
         rule.automatic_allowed_by, rule.automatic_allowed_at = actor, timezone.now()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -27,7 +28,7 @@ from notifications.models import Delivery, DeliveryAttempt, Forward
 from notifications.services import delivery_signals, forwards
 from notifications.services.deliveries import TEST
 from notifications.services.posting import Answer, post
-from notifications.services.signing import signature
+from notifications.services.signing import signatures
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +126,7 @@ def _send(delivery: Delivery) -> None:
     assert forward is not None  # chosen by its webhook
     body = delivery.body.encode()
     try:
-        secret = decrypt(forward.secret)
+        keys = _signing_keys(forward)
     except Undecipherable:
         answer = Answer(problem=_("The signing key can't be read: ENCRYPTION_KEYS lacks its key. Make a new one."))
     else:
@@ -135,7 +136,7 @@ def _send(delivery: Delivery) -> None:
             "User-Agent": USER_AGENT,
             "X-Portal-Delivery": str(delivery.uuid),
             "X-Portal-Timestamp": str(timestamp),
-            "X-Portal-Signature": signature(secret, timestamp, body),
+            "X-Portal-Signature": signatures(keys, timestamp, body),
         }
         answer = post(forward.url, body, headers)
     with transaction.atomic():
@@ -151,6 +152,16 @@ def _send(delivery: Delivery) -> None:
         else:
             _failed(delivery, forward, answer)
     log.info("delivery.tried", delivery=delivery.pk, forward=forward.pk, status=answer.status, ok=answer.taken)
+
+
+def _signing_keys(forward: Forward) -> list[str]:
+    """The key, and the one before for as long as it signs along. Raises ``Undecipherable`` for want of the first."""
+    keys = [decrypt(forward.secret)]
+    if forward.previous_until is not None and forward.previous_until > timezone.now():
+        # Without it the receivers that have only that one refuse and are told again, as with no overlap.
+        with suppress(Undecipherable):
+            keys.append(decrypt(forward.previous_secret))
+    return keys
 
 
 def _taken(delivery: Delivery, forward: Forward) -> None:

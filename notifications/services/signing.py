@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable
 
 VERSION = "v1"
 
@@ -14,7 +15,8 @@ def new_secret() -> str:
     return f"whsec_{secrets.token_urlsafe(32)}"
 
 
-def signature(secret: str, timestamp: int, body: bytes) -> str:
-    """The value of ``X-Portal-Signature``: ``v1=`` and HMAC-SHA256 over ``<timestamp>.<body>`` in hex."""
+def signatures(keys: Iterable[str], timestamp: int, body: bytes) -> str:
+    """The value of ``X-Portal-Signature``: for each key ``v1=`` and HMAC-SHA256 over ``<timestamp>.<body>`` in hex,
+    with commas between them."""
     signed = f"{timestamp}.".encode() + body
-    return f"{VERSION}={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
+    return ",".join(f"{VERSION}={hmac.new(key.encode(), signed, hashlib.sha256).hexdigest()}" for key in keys)

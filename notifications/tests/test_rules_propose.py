@@ -174,6 +174,36 @@ def test_allowing_needs_the_permission_and_the_rule_that_was_read(administrator,
     assert not proposals.is_allowed(Rule.objects.get())
 
 
+def test_where_another_administrator_has_to_allow_it_the_maker_can_not(
+    administrator, make_user, login, make_sim, config
+):
+    other = make_user("Administrator")
+    like = make_rule(operation_kind="suspend", automatic=True, active=False)
+    values = rules.values_of(like)
+    rule = rules.save_rule(rule=None, values={**values, "name": "suspend"}, actor=administrator)
+    rules.switch(rule, on=True, actor=administrator)
+    digest = proposals.digest(rule)
+    # One administrator is enough, unless the setting says otherwise, and then also for what was allowed before.
+    rules.allow(rule, digest=digest, actor=administrator)
+    assert proposals.is_allowed(Rule.objects.get(pk=rule.pk))
+    config(RULE_ALLOWED_BY_ANOTHER=True)
+    assert not fire(make_sim(), value=100).automatic
+    with pytest.raises(rules.Refused, match="another administrator"):
+        rules.allow(rule, digest=digest, actor=administrator)
+    page = f"/notifications/rules/{rule.pk}/"
+    assert "another administrator allows it" in login(administrator).get(page).content.decode()
+    assert "another administrator allows it" not in login(other).get(page).content.decode()
+    rules.allow(rule, digest=digest, actor=other)
+    assert fire(make_sim(), value=100).automatic
+    # Who changes what it does has made it, and a new name is no such change.
+    values = rules.values_of(Rule.objects.get(pk=rule.pk))
+    rules.save_rule(rule=rule, values={**values, "name": "renamed"}, actor=other)
+    assert proposals.is_allowed(Rule.objects.get(pk=rule.pk))
+    changed = rules.save_rule(rule=rule, values={**values, "threshold": 5}, actor=other)
+    with pytest.raises(rules.Refused, match="another administrator"):
+        rules.allow(changed, digest=proposals.digest(changed), actor=other)
+
+
 def test_beyond_the_limit_of_an_hour_it_is_proposed_and_told(allowed, make_sim, config):
     config(RULE_AUTOMATIC_PER_HOUR=2)
     items = [fire(make_sim(), value=100) for _ in range(4)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import ValidationError
@@ -64,9 +65,26 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required(CHANGE, raise_exception=True)
 def rotate(request: HttpRequest, pk: int) -> HttpResponse:
-    """A new key, shown this once; the one before ends now."""
+    """A new key, shown this once; the one before signs along for a while.
+
+    303 to the page of the webhook where another key was made since that page (``seen``).
+    """
     forward = _forward_or_404(pk)
-    return _secret_page(request, forward, forwards.rotate_secret(forward, actor=_user(request)), is_new=False)
+    try:
+        secret = forwards.rotate_secret(forward, actor=_user(request), seen=request.POST.get("seen", ""))
+    except ValidationError as problem:
+        messages.error(request, problem.message)
+        return _to("notifications:forward", pk)
+    return _secret_page(request, _forward_or_404(pk), secret, is_new=False)
+
+
+@require_POST
+@permission_required(CHANGE, raise_exception=True)
+def end_key(request: HttpRequest, pk: int) -> HttpResponse:
+    """Sign with the present key alone from now on; 303 to the page of the webhook."""
+    if forwards.end_previous_secret(_forward_or_404(pk), actor=_user(request)):
+        messages.success(request, _("From now on the present key signs alone."))
+    return _to("notifications:forward", pk)
 
 
 @require_POST
@@ -92,7 +110,10 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _form_page(request: HttpRequest, form: ForwardForm, forward: Forward | None) -> HttpResponse:
-    context = {"form": form, "forward": forward}
+    context: dict[str, Any] = {"form": form, "forward": forward}
+    if forward is not None:
+        context |= {"key_mark": forwards.key_mark(forward), "two_keys": selectors.signs_with_two_keys(forward)}
+        context["overlap_hours"] = settings.CONFIG["FORWARD_KEY_OVERLAP_HOURS"]
     return render(request, "notifications/forward_form.html", context, status=422 if form.errors else 200)
 
 

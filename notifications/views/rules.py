@@ -75,10 +75,11 @@ def _to(rule: Rule) -> HttpResponse:
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One rule: what it does, in words; whether it is on; what it made; its trial."""
     rule = _rule_or_404(request, pk)
-    return render(request, "notifications/rule.html", _context(rule))
+    return render(request, "notifications/rule.html", _context(request, rule))
 
 
-def _context(rule: Rule) -> dict[str, Any]:
+def _context(request: HttpRequest, rule: Rule) -> dict[str, Any]:
+    user: Any = request.user
     params = rule.operation_params
     return {
         "rule": rule,
@@ -86,6 +87,7 @@ def _context(rule: Rule) -> dict[str, Any]:
         "operation": operation_words(rule.operation_kind, params) if rule.operation_kind else "",
         "allowed": proposals.is_allowed(rule),
         "digest": proposals.digest(rule),
+        "may_allow": proposals.may_allow(rule, user.pk),
         "deletable": not selectors.has_made_something(rule),
         "trial_days": trial.DAYS,
         "per_hour": settings.CONFIG["RULE_AUTOMATIC_PER_HOUR"],
@@ -103,7 +105,7 @@ def try_it(request: HttpRequest, pk: int) -> HttpResponse:
     for event in result.sample:
         event.words = kinds.describe(event.kind, event.value, event.detail)  # type: ignore[attr-defined]  # for the page
         event.label = kinds.label_of(event.kind)  # type: ignore[attr-defined]  # for the page
-    context = {**_context(rule), "trial": result, "most_events": trial.MOST_EVENTS}
+    context = {**_context(request, rule), "trial": result, "most_events": trial.MOST_EVENTS}
     return render_fragment(request, "notifications/rule.html", "trial", context)
 
 

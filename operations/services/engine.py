@@ -39,7 +39,7 @@ from operations.wording import explain, no_clear_answer
 from sims.services.carrier import get_client
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
-from smarthub import errors
+from smarthub import SmartHub, errors
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +99,8 @@ def _send(operation: Operation) -> None:
         return
     try:
         operation.before = _prepared(operation)
+        # Waited for before the row says that it is sent: of what is killed in this queue nothing is in doubt.
+        client = get_client(lane_of(operation)).with_turn()
     except errors.SmartHubError as failure:
         _not_prepared(operation, failure)
         return
@@ -122,7 +124,7 @@ def _send(operation: Operation) -> None:
             return
         attempt = start_attempt(operation, OperationAttempt.Step.SEND)
     operation.refresh_from_db(fields=["sends"])
-    error, result = _call(operation)
+    error, result = _call(client, operation)
     if error is None:
         _accepted(operation, attempt, result)
     else:
@@ -172,10 +174,10 @@ def _not_prepared(operation: Operation, error: errors.SmartHubError) -> None:
     )
 
 
-def _call(operation: Operation) -> tuple[errors.SmartHubError | None, dict[str, object]]:
+def _call(client: SmartHub, operation: Operation) -> tuple[errors.SmartHubError | None, dict[str, object]]:
     """The call itself, outside of any transaction."""
     try:
-        return None, KINDS[operation.kind].send(get_client(lane_of(operation)), operation)
+        return None, KINDS[operation.kind].send(client, operation)
     except errors.SmartHubError as error:
         return error, {}
     except Exception:

@@ -113,6 +113,27 @@ def test_killed_between_the_carriers_answer_and_storing_it(kind, simulator, star
     assert_true_results(simulator, job)
 
 
+@pytest.mark.parametrize("step", ["_call", "_accepted"], ids=["claimed_not_sent", "answered_not_stored"])
+@pytest.mark.parametrize("kind", ["add_plan", "set_apn", "set_custom_fields"])
+def test_killed_in_the_single_call_of_a_sim(kind, step, simulator, start_job, monkeypatch):
+    """Kinds without a batch call: only what may have been sent and can't be read back waits for a person."""
+    job = start_job(kind, 3)
+    deaths = die_once(monkeypatch, f"operations.services.engine.{step}", after=False)
+    for _ in range(30):
+        try:
+            if not turn(job).pending:
+                break
+        except Killed:
+            job.refresh_from_db()
+        make_all_due(job)
+    assert deaths() == 1
+    in_doubt = 1 if (kind, step) == ("add_plan", "_call") else 0
+    expected = {"done": 3 - in_doubt, **({"needs_attention": in_doubt} if in_doubt else {})}
+    assert states_of(job) == expected
+    changed = [simulator.changes(giccid) for giccid in job.operations.values_list("sim__giccid", flat=True)]
+    assert sorted(len(changes) for changes in changed) == [0] * in_doubt + [1] * (3 - in_doubt)
+
+
 def test_an_operation_of_a_job_is_never_taken_by_the_single_dispatcher(simulator, start_job):
     from django.utils import timezone
 

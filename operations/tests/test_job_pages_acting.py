@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -161,6 +162,36 @@ def test_the_fields_of_a_kind_come_by_themselves(agent, login):
     response = login(agent).get("/jobs/new/?kind=set_apn", headers=HTMX)
     assert 'name="apn_status"' in text_of(response)
     assert "<form" not in text_of(response)
+
+
+def test_what_was_typed_for_one_kind_is_kept_while_another_is_looked_at(agent, sims, login):
+    client = login(agent)
+
+    def kept_in(response) -> dict[str, str]:
+        """What the kind's part carries unseen."""
+        part = text_of(response).split('id="job-params"')[1].split('class="form-actions"')[0]
+        found = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', part)
+        return {name: unescape(value) for name, value in found}
+
+    typed = {"text": "Gate 7 <open>", "coding": "4", "validity": "61"}
+    body = {"prepare": "1", "kind": "set_apn", **typed}
+    response = client.post("/jobs/new/", body, headers=HTMX)
+    assert response.status_code == 200
+    assert kept_in(response) == typed
+    # Typed here, too, and back again: with the text where it was written.
+    body = {"prepare": "1", "kind": "send_sms", "apn": "iot.example", **kept_in(response)}
+    back = client.post("/jobs/new/", body, headers=HTMX)
+    assert kept_in(back) == {"apn": "iot.example"}
+    assert "\nGate 7 &lt;open&gt;</textarea>" in text_of(back)
+    assert '<option value="4" selected>' in text_of(back)
+    assert '<option value="61" selected>' in text_of(back)
+    assert "<form" not in text_of(back)
+    # Without script a refused form keeps it, and what another kind was told changes nothing.
+    refused = client.post("/jobs/new/", {"kind": "change_plan", "giccids": sims[0].giccid, **typed})
+    assert refused.status_code == 422
+    assert kept_in(refused) == typed
+    job = job_of(client.post("/jobs/new/", {"kind": "suspend", "giccids": sims[0].giccid, **typed}))
+    assert (job.kind, job.params) == ("suspend", {})
 
 
 def test_confirming_starts_it(agent, sims, login):

@@ -11,11 +11,12 @@ from core.models import AuditEntry
 from operations.models import Operation, OperationAttempt
 from operations.services import engine, readback, scheduled
 from operations.services.dispatch import dispatch
+from operations.services.requests import request_operation
 from operations.tests.helpers import CALLS, KINDS, WHAT, changes_of, make_due, run, run_to_end
 from sims.models import Sim, Subscription, TimelineEvent
 from sims.services.carrier import get_client
 from sims.services.timeline import record_log_entries, record_push
-from smarthub import Budget, Lane, errors
+from smarthub import Budget, Lane, SmartHub, errors
 
 State = Operation.State
 
@@ -212,8 +213,8 @@ def test_a_worker_that_lost_its_lease_changes_nothing(simulator, carrier_sim, as
     operation = ask(sim, "suspend")
     real = engine._call
 
-    def slow(late: Operation):
-        answer = real(late)
+    def slow(client: SmartHub, late: Operation):
+        answer = real(client, late)
         make_due(operation)
         dispatch()
         run_to_end(operation)
@@ -312,7 +313,7 @@ def test_a_cycle_that_can_not_be_looked_up_leaves_no_doubt_of_the_yes(simulator,
 
 
 def test_a_call_that_the_budget_held_back_comes_again_soon(simulator, carrier_sim, ask, monkeypatch):
-    """However often: the agent waits for it, and the carrier was not troubled."""
+    """However often: the agent waits for it, the carrier was not troubled, and nothing counts as sent."""
     sim = carrier_sim("suspend")
 
     def no_budget(*_args: object, **_kwargs: object) -> None:
@@ -324,9 +325,59 @@ def test_a_call_that_the_budget_held_back_comes_again_soon(simulator, carrier_si
         for _ in range(5):
             make_due(operation)
             run(operation)
-    assert (operation.state, operation.sends) == (State.QUEUED, 5)
+    assert (operation.state, operation.sends) == (State.QUEUED, 0)
+    assert "No call to the carrier was free" in operation.message
     assert operation.next_attempt_at is not None
     assert operation.next_attempt_at < timezone.now() + timedelta(seconds=5)
+    assert run_to_end(operation).state == State.DONE
+    assert len(simulator.calls("deactivate", sim.giccid)) == 1
+
+
+@pytest.mark.parametrize("kind", ["suspend", "add_plan", "send_sms"])
+def test_killed_while_it_waits_for_its_turn_nothing_is_in_doubt(kind, simulator, carrier_sim, ask, agent, monkeypatch):
+    """Only what may have left is in doubt; one call leaves afterwards, also of what must never be sent twice."""
+    sim = carrier_sim("suspend" if kind == "send_sms" else kind)
+    operation = (
+        request_operation(sim=sim, kind=kind, params={"text": "hello"}, actor=agent, reason="")
+        if kind == "send_sms"
+        else ask(sim, kind)
+    )
+    waits: list[str] = []
+    real = SmartHub.with_turn
+
+    class Killed(BaseException):
+        """Nothing catches it."""
+
+    def killed(client: SmartHub) -> SmartHub:
+        waits.append(Operation.objects.get(pk=operation.pk).state)
+        real(client)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SmartHub, "with_turn", killed)
+        with pytest.raises(Killed):
+            run(operation)
+    dispatch()
+    operation.refresh_from_db()
+    assert (waits, operation.state, operation.sends) == ([State.QUEUED], State.QUEUED, 0)
+    make_due(operation)
+    assert run_to_end(operation).state == State.DONE
+    assert not operation.attempts.exclude(outcome__in=[State.ACCEPTED, State.DONE]).exclude(step="read_back").exists()
+    assert len(simulator.changes(sim.giccid)) == 1
+
+
+def test_cancelled_while_it_waits_for_its_turn_it_is_not_sent(simulator, carrier_sim, ask, monkeypatch):
+    sim = carrier_sim("suspend")
+    operation = ask(sim, "suspend")
+    real = SmartHub.with_turn
+
+    def cancelled(client: SmartHub) -> SmartHub:
+        Operation.objects.filter(pk=operation.pk).update(state=State.CANCELLED, next_attempt_at=None)
+        return real(client)
+
+    monkeypatch.setattr(SmartHub, "with_turn", cancelled)
+    assert run(operation).state == State.CANCELLED
+    assert simulator.calls("deactivate", sim.giccid) == []
 
 
 def test_a_task_that_comes_twice_or_late_does_nothing(simulator, carrier_sim, ask):

@@ -24,6 +24,7 @@ from operations.services.jobs.forms import PARAMS_FORMS, JobForm
 from operations.services.jobs.plan import make_job
 from operations.views.jobs_actions import see_job
 from sims.filters import SimFilterSet
+from sims.models.sim import CUSTOM_FIELDS
 from sims.selectors.sims import list_sims
 
 TEMPLATE = "operations/job_new.html"
@@ -100,8 +101,8 @@ def _filters_of(data: QueryDict, without: set[str] | None = None) -> QueryDict:
 def new(request: HttpRequest) -> HttpResponse:
     """GET the form; POST stores a plan: 303 to its page, 422 with what is wrong, 403 for a role that may not.
 
-    A post with ``prepare`` only fills the form in, so that ticked rows can come along. For htmx, GET answers the
-    fields of the kind alone.
+    A post with ``prepare`` only fills the form in, with what it brings: ticked rows, or what was typed before another
+    kind was chosen. For htmx, both answer the fields of the kind alone.
     """
     if not request.user.has_perm("operations.run_batch_job"):
         raise PermissionDenied
@@ -116,7 +117,7 @@ def new(request: HttpRequest) -> HttpResponse:
     if is_post:
         return _make(request, kind, selection)
     form = _form(request, kind)
-    if wants_fragment(request) and request.method == "GET":
+    if wants_fragment(request):
         return render(request, f"{TEMPLATE}#params", _context(request, kind, selection, form))
     return _page(request, kind, selection, form, [])
 
@@ -149,8 +150,20 @@ def _make(request: HttpRequest, kind: Kind, selection: Selection) -> HttpRespons
 
 
 def _form(request: HttpRequest, kind: Kind, data: QueryDict | None = None) -> JobForm:
+    """Bound to ``data``; without it showing what the request's body brings."""
     user: Any = request.user
-    return PARAMS_FORMS[kind.name](data, user=user, auto_id="job_%s")
+    return PARAMS_FORMS[kind.name](data, initial=_typed(request), user=user, auto_id="job_%s")
+
+
+def _typed(request: HttpRequest) -> dict[str, Any]:
+    """What the body says of the parameters of any kind: that of one is kept while another one is looked at.
+
+    Only the body's: a message is nobody's business, and addresses stand in logs.
+    """
+    names = {*CUSTOM_FIELDS, *(name for form in PARAMS_FORMS.values() for name in form.base_fields)}
+    names -= set(JobForm.base_fields)
+    posted = request.POST
+    return {name: posted.getlist(name) if name == "clear" else posted[name] for name in sorted(names) if name in posted}
 
 
 def _params(form: JobForm) -> dict[str, Any]:
@@ -198,6 +211,12 @@ def _context(request: HttpRequest, kind: Kind, selection: Selection, form: JobFo
         "kind": kind,
         "kinds": [(each, rules.why_not_make(each.name, user)) for each in KINDS.values()],
         "form": form,
+        "kept": [
+            (name, text)
+            for name, said in _typed(request).items()
+            for text in (said if isinstance(said, list) else [said])
+            if name not in form.fields and text
+        ],
         "apn_names": _apn_names(request) if "apn" in form.fields else [],
         "selection": selection,
         "nonce": _nonce(request),

@@ -6,6 +6,7 @@ import unicodedata
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core import audit
@@ -47,6 +48,7 @@ def add_tag(*, sim: Sim, actor: User, name: str) -> Tag:
             raise ValidationError(_("A SIM has at most %(number)s tags.") % {"number": MOST})
         _worn, added = SimTag.objects.get_or_create(sim=sim, tag=tag, defaults={"added_by": actor})
         if added:
+            _show_everywhere(sim)
             audit.record(
                 action="tag.added", actor=actor, target=sim, account_name=sim.account_id, after={"tag": tag.name}
             )
@@ -62,10 +64,16 @@ def remove_tag(*, sim: Sim, actor: User, name: str) -> bool:
     with transaction.atomic():
         removed, _each = SimTag.objects.filter(sim=sim, tag__key=tag_key(name)).delete()
         if removed:
+            _show_everywhere(sim)
             audit.record(
                 action="tag.removed", actor=actor, target=sim, account_name=sim.account_id, before={"tag": name}
             )
     return bool(removed)
+
+
+def _show_everywhere(sim: Sim) -> None:
+    """Open pages and lists look at this column to see whether a SIM has something new to show."""
+    Sim.objects.filter(pk=sim.pk).update(changed_at=timezone.now())
 
 
 def _check(sim: Sim, actor: User) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -73,6 +74,37 @@ def test_the_page_adds_shows_and_removes_with_and_without_script(login, make_sim
     assert html.count('class="chip"') == 1
     assert client.post(f"/sims/{sim.giccid}/tags/remove/", {"tag": "Depot"}).status_code == 303
     assert not SimTag.objects.exists()
+
+
+def test_a_tag_of_somebody_else_comes_to_open_pages_and_lists(login, make_user, make_sim, agent):
+    def asked(html: str, element: str) -> str:
+        [url] = re.findall(rf'id="{element}"(?: hidden)? hx-get="([^"]*)"', html)
+        return unescape(url)
+
+    sim, _other = make_sim(), make_sim()
+    client = login(make_user("Agent", preferences={"columns": {"sims": ["status", "tags"]}}))
+    page = asked(client.get(f"/sims/{sim.giccid}/").content.decode(), "sim-live")
+    rows = asked(client.get("/sims/").content.decode(), "list-rows")
+    of_list = {**HTMX, "HX-Trigger": "list-rows"}
+    for change, there in ((tags.add_tag, 1), (tags.remove_tag, 0)):
+        change(sim=sim, actor=agent, name="Depot")
+        html = client.get(page, headers=HTMX).content.decode()
+        assert html.count('data-tag="Depot"') == there
+        assert 'id="sim-tag-chips"' in html
+        assert "tag-panel" not in html, "a word that is being written stays"
+        page = asked(html, "sim-live")
+        html = client.get(rows, headers=of_list).content.decode()
+        assert shown_rows(html) == [sim.pk]
+        assert html.count('<span class="tag">Depot</span>') == there
+        rows = asked(html, "list-rows")
+        # Done already: nobody is told of anything.
+        change(sim=sim, actor=agent, name="Depot")
+        assert client.get(page, headers=HTMX).status_code == 204
+        assert client.get(rows, headers=of_list).status_code == 204
+
+
+def shown_rows(html: str) -> list[int]:
+    return [int(pk) for pk in re.findall(r'id="row-(\d+)"', html)]
 
 
 def test_the_list_filters_by_tag_and_shows_the_column(login, make_user, make_sim, agent):

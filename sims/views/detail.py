@@ -92,6 +92,9 @@ def sim_live(request: HttpRequest, giccid: str) -> HttpResponse:
         "live_url": _live_url(sim, kinds, until, versions),
         **overview_context(request, sim),
     }
+    if "sim" in changed:
+        # The names alone: the form beside them may be open, with half a word in it.
+        context["tags"] = tags.tags_of(sim)
     if "events" in changed:
         context |= {"head": entries(head, request.user), "any_kind": bool(kinds)}
     response = render(request, "sims/live.html", context)

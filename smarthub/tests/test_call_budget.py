@@ -274,6 +274,24 @@ def test_the_client_takes_a_call_from_the_budget_for_each_try(
     assert budget.state()["used_by_lane"] == {"agent": 0, "push": 0, "bulk": 3, "sync": 1}
 
 
+def test_a_turn_taken_before_the_call_is_the_turn_of_one_request(
+    valkey: redis.Redis, server: ScriptedServer, make_client: MakeClient
+):
+    budget = Budget(valkey, rate=1.0, burst=2)
+    client = make_client(budget=budget, budget_timeout=0).with_lane(Lane.BULK)
+    server.script(reply(200, SIM))
+
+    ready = client.with_turn()
+    budget.acquire(Lane.AGENT, 0)
+    ready.get_sim(GICCID)
+    for again in (ready.get_sim, client.get_sim, lambda _: client.with_turn()):
+        with pytest.raises(BudgetDenied):
+            again(GICCID)
+
+    assert budget.state()["used_by_lane"] == {"agent": 1, "push": 0, "bulk": 1, "sync": 0}
+    assert len(server.seen) == 1
+
+
 def test_the_client_lowers_the_rate_on_a_429(valkey: redis.Redis, server: ScriptedServer, make_client: MakeClient):
     budget = Budget(valkey, rate=100.0)
     server.script(reply(429, {}, {"Retry-After": "30"}))

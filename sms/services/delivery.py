@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import structlog
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -113,14 +114,22 @@ def _raise(message: Message, to: Delivery, at: datetime | None) -> bool:
         values["next_poll_at"] = None
     if to == Delivery.DELIVERED:
         values["delivered_at"] = min(at or now, now)
-    if not Message.objects.filter(pk=message.pk, delivery__in=lower).update(**values):
-        return False
-    if to in (Delivery.EXPIRED, Delivery.FAILED) and message.operation is not None:
-        said = {
-            Delivery.EXPIRED: _("It was not delivered in its time."),
-            Delivery.FAILED: _("The carrier could not deliver it."),
-        }
-        tell_timeline(message.operation, Outcome.FAILED, answer=said[to])
-    elif to == Delivery.DELIVERED and message.delivery in (Delivery.EXPIRED, Delivery.FAILED) and message.operation:
-        tell_timeline(message.operation, Outcome.SUCCESS)
+    with transaction.atomic():
+        if not Message.objects.filter(pk=message.pk, delivery__in=lower).update(**values):
+            return False
+        _tell_end(message, to)
     return True
+
+
+def _tell_end(message: Message, to: Delivery) -> None:
+    """The timeline says that it was sent; that it did not arrive after all is told there, too."""
+    if message.operation is None:
+        return
+    said = {
+        Delivery.EXPIRED: _("It was not delivered in its time."),
+        Delivery.FAILED: _("The carrier could not deliver it."),
+    }
+    if to in said:
+        tell_timeline(message.operation, Outcome.FAILED, answer=said[to])
+    elif to == Delivery.DELIVERED and message.delivery in said:
+        tell_timeline(message.operation, Outcome.SUCCESS)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -24,6 +26,7 @@ from smarthub import Lane
 from sms.models import Conversation, Draft, Message
 from sms.services.retention import remove_old_texts
 
+HTMX = {"HX-Request": "true"}
 TEXT = "Secret {custom1} for {msisdn}"
 
 
@@ -59,6 +62,44 @@ def test_each_sim_gets_its_own_text_once(simulator, sims, supervisor):
     )
     assert "Secret" not in stored
     assert "can't be taken back" in rules.why_not_undo(job, supervisor)
+
+
+def test_the_page_of_the_job_counts_what_was_delivered_by_itself(simulator, sims, supervisor, login, make_user):
+    def counts(html: str) -> dict[str, int]:
+        found = re.findall(r'data-messages="(\w+)" data-count="(\d+)"', html)
+        return {state: int(number) for state, number in found}
+
+    job = taken(planned(supervisor, sims[:6], "send_sms", text="hello"))
+    client = login(supervisor)
+    page = client.get(f"/jobs/{job.pk}/").content.decode()
+    assert counts(page) == {}
+    [url] = re.findall(r'id="job-messages" hx-get="([^"]*)" hx-trigger="every 5s"', page)
+    assert client.get(url, headers=HTMX).status_code == 204
+    simulator.fault(call="send_sms", kind="error", status=422, code="invalid", giccid=sims[0].giccid, count=1)
+    simulator.fault(call="send_sms", kind="lost_answer", giccid=sims[1].giccid, count=1)
+    job = drive(held(job), simulator)
+    answer = client.get(url, headers=HTMX)
+    expected = {"pending": 4, "failed": 1, "needs_attention": 1}
+    assert (answer.status_code, counts(answer.content.decode())) == (200, expected)
+    assert "0 of 6 delivered" in answer.content.decode()
+    # Long after the job has ended.
+    Message.objects.filter(delivery="pending").update(delivery="delivered")
+    answer = client.get(url, headers=HTMX)
+    assert (answer.status_code, counts(answer.content.decode())) == (
+        286,
+        {"delivered": 4, "failed": 1, "needs_attention": 1},
+    )
+    assert "4 of 6 delivered" in client.get(f"/jobs/{job.pk}/").content.decode()
+    for states, there in ((["failed"], [0]), (["needs_attention", "failed"], [0, 1]), (["pending"], [])):
+        rows = client.get(f"/jobs/{job.pk}/", {"message": states}).content.decode()
+        assert re.findall(r'data-giccid="(\d+)"', rows) == [sims[n].giccid for n in there]
+    assert "Not delivered" in client.get(f"/jobs/{job.pk}/?message=failed").content.decode()
+    assert Client().get(url).status_code == 302
+    assert login(make_user("Viewer")).get(url, headers=HTMX).status_code == 286
+    other = login(make_user("Agent", ["other_account"]))
+    assert other.get(url, headers=HTMX).status_code == 404
+    suspend = planned(supervisor, sims[:1], "suspend")
+    assert "job-messages" not in login(supervisor).get(f"/jobs/{suspend.pk}/").content.decode()
 
 
 def test_an_outage_does_not_put_every_message_in_doubt(simulator, sims, supervisor, login, monkeypatch):

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from core.encryption import decrypt
+from core.models import AuditEntry
 from notifications.models import Delivery, Forward
 from notifications.services import sending
 from notifications.services.deliveries import store_test
@@ -53,9 +54,34 @@ def test_a_webhook_is_made_its_key_shown_once_and_a_test_shows_the_answer(admin,
     assert 'data-delivery-state="delivered"' in part.content.decode()
     assert "&lt;b&gt;welcome&lt;/b&gt;" in part.content.decode()
     assert 'data-delivery-status="200"' in part.content.decode()
-    new = key_in(admin.post(f"/notifications/forwards/{forward.pk}/key/"))
-    assert new != key
-    assert decrypt(Forward.objects.get().secret) == new
+
+
+def test_the_key_before_signs_along_and_the_page_says_until_when_and_ends_it(admin, forward):
+    page, key = f"/notifications/forwards/{forward.pk}/", forward.key
+    html = admin.get(page).content.decode()
+    [seen] = re.findall(r'name="seen" value="([^"]+)"', html)
+    assert "For 24 hours everything is signed with both keys" in html
+    assert "Two keys sign now" not in html
+    answer = admin.post(f"{page}key/", {"seen": seen})
+    new = key_in(answer)
+    assert "signed with the key before, too, until" in answer.content.decode()
+    rotated = Forward.objects.get()
+    assert (decrypt(rotated.secret), decrypt(rotated.previous_secret)) == (new, key)
+    # A second click on the same page must not end the key that the receiver has.
+    assert admin.post(f"{page}key/", {"seen": seen})["Location"] == page
+    assert (Forward.objects.get().secret, Forward.objects.get().previous_secret) == (
+        rotated.secret,
+        rotated.previous_secret,
+    )
+    html = admin.get(page).content.decode()
+    assert "Two keys sign now" in html
+    assert rotated.previous_until is not None
+    assert f'datetime="{rotated.previous_until.isoformat()[:16]}' in html
+    for _ in range(2):
+        assert admin.post(f"{page}end-key/").status_code == 303
+    assert "Two keys sign now" not in admin.get(page).content.decode()
+    actions = AuditEntry.objects.filter(action__startswith="forward.").order_by("pk").values_list("action", flat=True)
+    assert list(actions) == ["forward.created", "forward.rotated", "forward.key_before_ended"]
 
 
 def test_an_unusable_form_is_refused_with_a_word(admin, forward):
@@ -162,6 +188,7 @@ def test_only_administrators_and_only_of_their_accounts(login, client, make_user
         ("get", "/notifications/forwards/new/"),
         ("get", f"/notifications/forwards/{forward.pk}/"),
         ("post", f"/notifications/forwards/{forward.pk}/key/"),
+        ("post", f"/notifications/forwards/{forward.pk}/end-key/"),
         ("post", f"/notifications/forwards/{forward.pk}/test/"),
         ("get", f"/notifications/forwards/{forward.pk}/delete/"),
         ("post", f"/notifications/forwards/{forward.pk}/delete/"),
@@ -180,5 +207,5 @@ def test_only_administrators_and_only_of_their_accounts(login, client, make_user
     assert other.get(f"/notifications/deliveries/{delivery.pk}/").status_code == 404
     assert other.post(f"/notifications/deliveries/{delivery.pk}/resend/").status_code == 404
     assert 'data-delivery="' not in other.get("/notifications/deliveries/").content.decode()
-    for method, path in paths[3:5]:
+    for method, path in paths[3:6]:
         assert login(make_user("Administrator")).get(path).status_code == 405, (method, path)

@@ -26,13 +26,19 @@ def example(monkeypatch):
     return names
 
 
-def test_the_example_takes_what_the_portal_signs_and_nothing_else(example, store, forward, receiver):
+def test_the_example_takes_what_the_portal_signs_and_nothing_else(example, store, forward, receiver, administrator):
     check = example["is_from_the_portal"]
     store(forward)
     sending.send_forward(forward.pk)
     [got] = receiver.received
     assert check(forward.key, got.headers, got.body)
     assert not check(forward.key + "x", got.headers, got.body)
+    new = forwards.rotate_secret(forward, actor=administrator)
+    store(forward)
+    sending.send_forward(forward.pk)
+    both = receiver.received[-1]
+    assert check(new, both.headers, both.body)
+    assert check(forward.key, both.headers, both.body)
     assert not check(forward.key, got.headers, got.body + b" ")
     for name, value in (
         ("X-Portal-Timestamp", str(int(got.headers["X-Portal-Timestamp"]) + 1)),
@@ -63,6 +69,7 @@ def test_the_receiver_of_the_example_takes_each_once(example, store, forward, ad
             delivery.refresh_from_db()
             assert delivery.state == "delivered"
         forwards.rotate_secret(forward, actor=administrator)
+        forwards.end_previous_secret(forward, actor=administrator)
         [refused] = store(forward)
         sending.send_forward(forward.pk)
         assert refused.tries.get().status == 401
