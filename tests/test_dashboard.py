@@ -107,7 +107,7 @@ def test_each_figure_is_what_its_list_counts(simulator, login, make_user, agent)
     make_job(agent, account, state="awaiting_approval")
     make_job(agent, "north_logistics", state="running")
     make_job(agent, account, state="paused")
-    Operation.objects.create(sim=Sim.objects.first(), kind="retire", state="needs_attention", actor=agent)
+    Operation.objects.create(sim=Sim.objects.order_by("pk")[0], kind="retire", state="needs_attention", actor=agent)
     people = [make_user("Administrator"), make_user("Supervisor", [account]), agent, make_user("Viewer", [])]
     lines = [make_line(account), make_line(account), make_line("north_logistics")]
     assert lines
@@ -204,7 +204,7 @@ def test_it_brings_itself_up_to_date_part_by_part(some_of_everything, login, age
     html = client.get("/").content.decode()
     [poll] = POLL.findall(html)
     assert client.get(unescape(poll), headers=HTMX).status_code == 204
-    Operation.objects.filter(state="needs_attention").first().delete()
+    Operation.objects.filter(state="needs_attention").delete()
     answer = client.get(unescape(poll), headers=HTMX).content.decode()
     assert re.findall(r'<(?:a|section|div|span) id="([\w-]+)"[^>]* hx-swap-oob="true"', answer) == [
         "figure-operations_attention"

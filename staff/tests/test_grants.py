@@ -30,7 +30,7 @@ def test_role_permissions_and_accounts_in_one_query(make_user):
         assert user.has_perm("operations.retire_sim")
         assert user.has_perm("sims.view_sim")
         assert not user.has_perm("operations.approve_operation")
-        assert not user.has_perm("sims.view_sim", object())
+        assert not user.has_perm("sims.view_sim", made)
         found = user.get_all_permissions()
     assert len(queries) == 1
     assert found == ModelBackend().get_all_permissions(same)
