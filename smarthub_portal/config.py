@@ -97,7 +97,6 @@ OPTIONS: tuple[Option, ...] = (
         6 * 3600,
         "Seconds within which an interrupted walk goes on from its last page.",
     ),
-    Option("SILENT_DAYS", int, 30, "Days without a session after which the dashboard counts an active SIM as silent."),
     Option("SIM_REFRESH_AFTER", int, 300, "Seconds after which an opened SIM page reads its SIM again.", demo=60),
     Option(
         "USAGE_DAYS_KEPT", int, 400, "Days for which usage is kept by day; of older months totals stay. 0 keeps all."
