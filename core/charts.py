@@ -54,6 +54,8 @@ class Chart:
     """What the labels are, as the head of the table's first column; days unless told."""
     limits: Sequence[Limit] = ()
     stacked: bool = False
+    names: bool = False
+    """Whether the labels are names of which none may be left out, rather than days in a row."""
     note: Text = ""
     """A sentence below the title, also told to those who can't see the chart."""
 
@@ -74,6 +76,7 @@ class Chart:
             "unit": str(self.unit),
             "base": data_unit(),
             "stacked": self.stacked,
+            "names": self.names,
             "labels": [str(label) for label in self.labels],
             "series": [
                 {

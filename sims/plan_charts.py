@@ -24,6 +24,7 @@ def per_gb(plan: RatePlan, others: Sequence[RatePlan]) -> Chart:
         note=_("When all of the quota is used. Beside it the plans of the same kind that cover the same countries."),
         unit=plan.currency,
         axis=_("Rate plan"),
+        names=True,
         labels=[each.code for _price, each in priced],
         series=[Series(_("Price of a GB"), [_figure(price) for price, _each in priced])],
         limits=[] if own is None else [Limit(plan.code, _figure(own))],
@@ -41,6 +42,7 @@ def compared(plans: Sequence[RatePlan]) -> Chart | None:
         note=_("When all of the quota is used."),
         unit=priced[0][0].currency,
         axis=_("Rate plan"),
+        names=True,
         labels=[each.code for each, _price in priced],
         series=[Series(_("Price of a GB"), [_figure(price) for _each, price in priced])],
     )
@@ -62,6 +64,7 @@ def costs(report: Report) -> Chart | None:
         note=_("Plans with prices in another currency are not drawn.") if left_out else "",
         unit=currency,
         axis=_("Rate plan"),
+        names=True,
         labels=[row.plan.code for row in rows if row.plan],
         series=[Series(_("Cost"), [_figure(row.total or Decimal(0)) for row in rows])],
         limits=[Limit(_("Own plans"), _figure(own.total or Decimal(0)))] if own else [],

@@ -50,8 +50,8 @@ class Comparison:
     lines: list[Line]
     common: list[str]
     """Names of the countries that all of them cover."""
-    only: list[tuple[RatePlan, list[str]]]
-    """Names of the countries that one of them covers and no other."""
+    some: list[tuple[list[str], list[str]]]
+    """Codes of plans, and the names of the countries that these and no others of them cover; one plan's own first."""
     currencies: list[str] = field(default_factory=list)
     """Of their prices; more than one can't be compared."""
 
@@ -64,10 +64,7 @@ def compare(plans: Sequence[RatePlan], on_it: Mapping[str, OnIt]) -> Comparison:
         plans=plans,
         lines=[*_facts(plans), *_prices(plans, len(currencies) == 1), _countries(plans), *_use(plans, on_it)],
         common=_names(set.intersection(*codes)) if codes else [],
-        only=[
-            (plan, _names(own.difference(*(other for number, other in enumerate(codes) if number != place))))
-            for place, (plan, own) in enumerate(zip(plans, codes, strict=True))
-        ],
+        some=_in_some(plans, codes),
         currencies=currencies,
     )
 
@@ -162,6 +159,16 @@ def _line(
             words = [word if value == choose(known) else "" for value in keys]
     cells = [Cell(shown(plan), word) for plan, word in zip(plans, words, strict=True)]
     return Line(label, cells, differs=len({str(value) for value in values}) > 1, note=note)
+
+
+def _in_some(plans: Sequence[RatePlan], codes: Sequence[set[str]]) -> list[tuple[list[str], list[str]]]:
+    together: dict[tuple[int, ...], set[str]] = {}
+    for code in set().union(*codes):
+        places = tuple(place for place, own in enumerate(codes) if code in own)
+        if len(places) < len(plans):
+            together.setdefault(places, set()).add(code)
+    in_order = sorted(together, key=lambda places: (len(places), places))
+    return [([plans[place].code for place in places], _names(together[places])) for places in in_order]
 
 
 def _names(codes: set[str]) -> list[str]:

@@ -186,6 +186,9 @@ def test_plans_side_by_side(make_plan, login, viewer):
     assert "In all of them (1) Germany" in plain
     assert "Only in A (1) France" in plain
     assert "Only in B (1) Italy" in plain
+    make_plan("C", country_codes=["DE", "IT"])
+    plain = text(login(viewer).get("/plans/compare/?plan=A&plan=B&plan=C").content.decode())
+    assert "In all of them (1) Germany Only in A (1) France Only in B, C (1) Italy" in plain
 
 
 def test_currencies_are_not_compared(make_plan, login, viewer):

@@ -110,7 +110,7 @@
       maintainAspectRatio: false,
       interaction: { mode: "index", intersect: false },
       scales: {
-        x: { stacked: data.stacked, grid: { display: false }, border: { color: line }, ticks: { ...ticks, maxRotation: 0, autoSkipPadding: 12 } },
+        x: { stacked: data.stacked, grid: { display: false }, border: { color: line }, ticks: { ...ticks, ...(data.names ? { maxRotation: 60, autoSkip: false } : { maxRotation: 0, autoSkipPadding: 12 }) } },
         y: {
           stacked: data.stacked,
           beginAtZero: true,
