@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.utils.formats import number_format
 
 from sims.models import RatePlan
-from sims.money import rounded
+from sims.money import rounded, with_sign
 from sims.selectors.costs import Candidate, Sums, Totals
 
 
@@ -61,7 +61,7 @@ class Row:
         if self.percent is None:
             return ""
         number = self.percent.quantize(Decimal("0.1"))
-        return f"{'+' if number > 0 else ''}{number_format(number, force_grouping=True)} %"
+        return f"{with_sign(number_format(number, force_grouping=True), number)} %"
 
 
 @dataclass

@@ -20,8 +20,14 @@ def money(amount: Decimal | None, currency: str = "", *, signed: bool = False) -
     short = amount.quantize(_PLACES)
     places = 2 if short == exact else -int(exact.as_tuple().exponent)
     text = number_format(short if places == 2 else exact, decimal_pos=places, force_grouping=True)
-    plus = "+" if signed and amount > 0 else ""
-    return f"{plus}{text} {currency}".strip()
+    if signed:
+        text = with_sign(text, amount)
+    return f"{text} {currency}".strip()
+
+
+def with_sign(text: str, number: Decimal) -> str:
+    """``text`` of a difference: a plus before what is more than nothing, a true minus, as wide, before what is less."""
+    return f"+{text}" if number > 0 else text.replace("-", "−")
 
 
 def rounded(amount: Decimal | None, currency: str = "", *, signed: bool = False) -> str:

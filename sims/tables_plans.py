@@ -62,6 +62,11 @@ def _rounded(amount: Decimal | None) -> Decimal | None:
 class TickColumn(tables.Column):
     """Boxes that are part of a form, so that ticking works without a script; ``portal.js`` keeps them over pages."""
 
+    @property
+    def header(self) -> SafeString:
+        """What the boxes are for, to those who can't see them."""
+        return format_html('<span class="visually-hidden">{}</span>', _now("Compare"))
+
     def render(self, value: str) -> SafeString:
         """The box of one row."""
         return format_html(
@@ -102,7 +107,7 @@ class PlanTable(BaseTable):
         attrs={"td": {"class": "col-select"}, "th": {"class": "col-select"}},
     )
     code = tables.Column(verbose_name=_("Code"), attrs={"td": {"class": "col-key"}, "th": {"class": "col-key"}})
-    name = tables.Column(verbose_name=_("Name"), attrs={"td": {"class": "clip", "title": tooltip}})
+    name = tables.Column(verbose_name=_("Name"), attrs={"td": {"class": "clip clip-long", "title": tooltip}})
     kind = tables.Column(verbose_name=_("Kind"), orderable=False)
     billing = tables.Column(verbose_name=_("Billing"), orderable=False)
     quota = tables.Column(accessor="data_quota", verbose_name=_("Data quota"), attrs=_NUMBER)

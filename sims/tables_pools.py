@@ -64,7 +64,7 @@ class PoolTable(BaseTable):
     name = tables.Column(verbose_name=_("Name"), attrs={"td": {"class": "clip", "title": tooltip}})
     account = tables.Column(accessor="account_id", verbose_name=_("Account"), attrs={"td": {"class": "clip"}})
     plan = tables.Column(
-        accessor="plan", verbose_name=_("Rate plan"), orderable=False, attrs={"td": {"class": "clip clip-short"}}
+        accessor="plan", verbose_name=_("Rate plan"), orderable=False, attrs={"td": {"class": "clip clip-long"}}
     )
     sims = tables.Column(accessor="sim_count", verbose_name=_("Members"), attrs=_NUMBER)
     used = tables.Column(accessor="data_usage", verbose_name=_("Used of quota"), empty_values=())

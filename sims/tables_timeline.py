@@ -26,6 +26,7 @@ _Kind = TimelineEvent.Kind
 _MADE_THERE = {_Kind.STATUS, _Kind.PLAN, _Kind.SUBSCRIPTION, _Kind.APN, _Kind.CUSTOM_FIELDS}
 """What somebody did; the rest happens, or is told."""
 
+_CLIPPED = {"td": {"class": "clip", "title": tooltip}}
 _CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": tooltip}}
 
 
@@ -42,7 +43,7 @@ class TimelineTable(BaseTable):
     what = tables.Column(
         accessor="kind", orderable=False, verbose_name=_("What"), attrs={"td": {"class": "wide timeline-what"}}
     )
-    account = tables.Column(accessor="account_name", orderable=False, verbose_name=_("Account"), attrs=_CLIPPED_SHORT)
+    account = tables.Column(accessor="account_name", orderable=False, verbose_name=_("Account"), attrs=_CLIPPED)
     who = tables.Column(accessor="actor", orderable=False, verbose_name=_("Who"), empty_values=())
     source = tables.Column(accessor="pk", orderable=False, verbose_name=_("Told by"))
     ticket = tables.Column(orderable=False, verbose_name=_("Ticket"), attrs=_CLIPPED_SHORT)
