@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
@@ -25,6 +26,7 @@ CONTENT_TYPES = {
 SHEET_ROWS = 1_048_575
 """What a sheet holds below its headings; more rows go on in a second one."""
 _FORMULA_STARTS = frozenset("=+-@\t\r")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _PROGRESS_EVERY = 1_000
 
 Cell = str | int | float | Decimal | None
@@ -163,7 +165,7 @@ def _new_sheet(book: Workbook, table: Table) -> Any:
     for number, column in enumerate(table.columns, start=1):
         if column.width is not None:
             sheet.column_dimensions[get_column_letter(number)].width = column.width
-    sheet.append([guarded(column.name) for column in table.columns])
+    sheet.append([guarded(_clean(column.name)) for column in table.columns])
     return sheet
 
 
@@ -178,7 +180,8 @@ def _write_rows(
     # Written as soon as they are appended, so the same cells serve every row.
     texts = {index: _text_cell(sheet) for index, column in enumerate(table.columns) if column.is_text}
     for row in rows:
-        cells: list[Any] = [_clean(guarded(value)) or None if isinstance(value, str) else value for value in row]
+        # Guarded last: what is taken away may have hidden the beginning of a formula.
+        cells: list[Any] = [guarded(_clean(value)) or None if isinstance(value, str) else value for value in row]
         for index, text in texts.items():
             if cells[index] is not None:
                 text.value = str(cells[index])
@@ -194,7 +197,8 @@ WRITERS = {CSV: write_csv, XLSX: write_xlsx}
 
 
 def _sheet_name(title: str) -> str:
-    return "".join(" " if character in r"[]:*?/\'" else character for character in title)[:31].strip() or "1"
+    plain = "".join(" " if character in r"[]:*?/\'" else character for character in _clean(title))
+    return plain[:31].strip() or "1"
 
 
 def _text_cell(sheet: Any) -> Any:
@@ -205,7 +209,5 @@ def _text_cell(sheet: Any) -> Any:
 
 
 def _clean(value: str) -> str:
-    """Without the control characters that XML can't hold."""
-    if value.isprintable():
-        return value
-    return "".join(character for character in value if character >= " " or character in "\t\n\r")
+    """Without the characters that XML can't hold."""
+    return value if value.isprintable() else _NOT_XML.sub("", value)

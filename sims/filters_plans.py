@@ -13,6 +13,7 @@ from core.countries import country_label, country_name
 from core.filters import Choices, FilterSet, ManyFilter, SearchFilter
 from sims.models import RatePlan
 from sims.selectors import plans
+from staff.scopes import visible_accounts
 
 BILLINGS = {"POSTPAID": _("Postpaid"), "PREPAID": _("Prepaid")}
 _COUNTRY = re.compile(r"[A-Za-z]{2}\Z")
@@ -46,6 +47,17 @@ def _account(values: list[str]) -> Q:
     return Q(pk__in=usable.values("rateplan_id"))
 
 
+class AccountFilter(ManyFilter):
+    """By the accounts that may use a plan. One out of scope finds nothing, as if there were none of that name."""
+
+    def filter(self, qs: QuerySet[Any], value: list[str] | None) -> QuerySet[Any]:
+        """Rows that any of the accounts may use of those that the user may see; all of them without one."""
+        visible = visible_accounts(self.parent.request.user)
+        if not value or visible is None:
+            return super().filter(qs, value)
+        return qs.filter(self.condition([name for name in value if name in visible]))
+
+
 def _countries(request: HttpRequest) -> Choices:
     return [(code, country_label(code)) for code in plans.covered_countries(request.user)]
 
@@ -62,5 +74,5 @@ class PlanFilterSet(FilterSet):
     billing = ManyFilter(
         label=_("Billing"), choices=list(BILLINGS.items()), condition=lambda values: Q(billing__in=values)
     )
-    account = ManyFilter(label=_("Account"), choices=_accounts, condition=_account)
+    account = AccountFilter(label=_("Account"), choices=_accounts, condition=_account)
     country = ManyFilter(label=_("Country"), choices=_countries, condition=_country)

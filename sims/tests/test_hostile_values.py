@@ -1,0 +1,51 @@
+"""Values that somebody chose to do harm: in files, in addresses, in what the carrier tells."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+from xml.dom import minidom
+from zipfile import ZipFile
+
+import pytest
+from openpyxl import load_workbook
+
+from core.spreadsheets import Column, Table, write_xlsx
+from sims.models import Account, RatePlan
+
+pytestmark = pytest.mark.django_db
+
+
+def xlsx(table: Table) -> bytes:
+    target = io.BytesIO()
+    write_xlsx(table, target)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("is_text", [False, True])
+def test_nothing_in_a_sheet_is_a_formula_or_breaks_it(is_text):
+    texts = ["\x01=1+1", "\x1f\x0b@x", "\ufffe+1", "\ud800-1", "a\uffffb\x00", "=1+1", "\x02"]
+    columns = [Column(text, is_text=is_text) for text in texts]
+    book = xlsx(Table("\x01=Plan\ufffe", "n", columns, lambda: iter([texts]), lambda: 1))
+    for name in (names := ZipFile(io.BytesIO(book))).namelist():
+        if name.endswith(".xml"):
+            assert b"<f>" not in names.read(name)
+            minidom.parseString(names.read(name))
+    sheet: Any = load_workbook(io.BytesIO(book)).active
+    plain = ["'=1+1", "'@x", "'+1", "'-1", "ab", "'=1+1", None]
+    for row in sheet.iter_rows(values_only=True):
+        assert list(row) == plain
+    assert sheet.title == "=Plan"
+
+
+def test_an_account_out_of_scope_finds_no_plans_as_one_that_there_is_not(make_user, login):
+    plan = RatePlan.objects.create(code="BOTH")
+    for name in ("mine", "theirs"):
+        Account.objects.create(name=name).plans.add(plan)
+    client = login(make_user("Viewer", ["mine"]))
+    for address, found in (("account=mine", True), ("account=theirs", False), ("account=theirs&account=mine", True)):
+        for more in ("", "&export=csv"):
+            answer: Any = client.get(f"/plans/?{address}{more}")
+            text = b"".join(answer.streaming_content) if answer.streaming else answer.content
+            assert (b"BOTH" in text) is found
+    assert b"BOTH" in login(make_user("Viewer")).get("/plans/?account=theirs").content
