@@ -11,8 +11,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from sims.models import SyncRun
+from sims.models import CarrierLink, SyncRun
 from sims.services import sync, sync_runs
+from sims.services.link import REFUSED_KEY
 from sims.services.sync_changes import last_watermark
 from staff.models import User
 
@@ -48,6 +49,9 @@ class SyncStatus:
     """The newest run of some kind, if it failed."""
     budget: dict[str, Any] | None = None
     """State of the call budget, ``None`` when Valkey is away."""
+    failing_since: datetime | None = None
+    """Set while the carrier does not answer, or refuses the key."""
+    key_is_refused: bool = False
 
 
 def list_runs(user: User | AnonymousUser) -> QuerySet[SyncRun]:
@@ -71,6 +75,7 @@ def sync_status(user: User | AnonymousUser) -> SyncStatus:
     if last_walk and (reference_at is None or reference_at < last_walk.started_at):
         # A full walk begins with them.
         reference_at = last_walk.started_at
+    link = CarrierLink.objects.filter(pk=CarrierLink.ONLY, failing_since__isnull=False).first()
     return SyncStatus(
         running=view_runs(runs.filter(state=SyncRun.State.RUNNING)),
         oldest_data=last_walk.started_at if last_walk else None,
@@ -80,6 +85,8 @@ def sync_status(user: User | AnonymousUser) -> SyncStatus:
         statistics_at=read_at.get(SyncRun.Kind.STATISTICS),
         last_failed=_last_failed(runs),
         budget=sync.budget_state(),
+        failing_since=link.failing_since if link else None,
+        key_is_refused=link is not None and link.problem == REFUSED_KEY,
     )
 
 

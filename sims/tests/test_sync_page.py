@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.models import AuditEntry
-from sims.models import SyncRun
+from sims.models import CarrierLink, SyncRun
 
 pytestmark = pytest.mark.django_db
 
@@ -116,6 +116,15 @@ def test_a_failed_run_says_why_until_one_succeeds(viewer, login):
     assert "banner-bad" in html
     SyncRun.objects.create(kind="full", state="done", trigger="schedule")
     assert "banner-bad" not in login(viewer).get(URL).content.decode()
+
+
+def test_a_carrier_that_does_not_answer_is_told(viewer, login):
+    link = CarrierLink.objects.create(pk=CarrierLink.ONLY, answered_at=timezone.now(), problem="status 503")
+    assert "does not answer" not in login(viewer).get(URL).content.decode()
+    CarrierLink.objects.filter(pk=link.pk).update(failing_since=timezone.now())
+    assert "The carrier does not answer" in login(viewer).get(URL).content.decode()
+    CarrierLink.objects.filter(pk=link.pk).update(problem="refused_key")
+    assert "The carrier refuses the key" in login(viewer).get(URL).content.decode()
 
 
 def test_older_runs_are_on_the_next_pages(viewer, login):

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import permission_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -64,6 +65,8 @@ class AccountListView(ListView):
             "contact": accounts.contact_lines(enterprise.contact)[:_CONTACT_LINES] if enterprise else [],
             "empty_title": _("No accounts yet"),
             "empty_text": _("They appear with the first reading of accounts, plans and pools."),
+            "empty_url": reverse("sims:sync"),
+            "empty_action": _("See the sync"),
         }
 
 

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import permission_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -57,6 +58,8 @@ class PoolListView(ListView):
         return {
             "empty_title": _("No share pools yet"),
             "empty_text": _("They appear with the next reading of accounts, plans and pools, if the carrier has any."),
+            "empty_url": reverse("sims:sync"),
+            "empty_action": _("See the sync"),
         }
 
 
