@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, DateTimeField, F, Field, Func, IntegerField
+from django.db.models import BigIntegerField, BooleanField, DateTimeField, F, Field, FloatField, Func, IntegerField, Sum
 from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast
 from django.db.models.sql.compiler import SQLCompiler
 
 _LEAST = {"text": "''", "int": "-1"}
@@ -71,3 +72,11 @@ class RowCompare(Func):
             params.extend(own)
         left, right = ", ".join(parts[: self.width]), ", ".join(parts[self.width :])
         return f"({left}) {self.extra['operator']} ({right})", params
+
+
+def sum_of_bytes(column: str) -> Sum:
+    """The sum of a column of the carrier's own byte counts; exact up to 9 PB, and never too much.
+
+    Such a count may be anything up to 2^63 - 1. SQLite refuses a sum of whole numbers that is more than that.
+    """
+    return Sum(Cast(F(column), FloatField()), output_field=BigIntegerField())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BigIntegerField, CharField, F, FloatField, Subquery, Sum, Value
+from django.db.models import BigIntegerField, CharField, F, FloatField, Subquery, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast
 from django.utils.formats import number_format
@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 
 from core import dashboard
 from core.badges import SIM_STATUSES
+from core.expressions import sum_of_bytes
 from sims.links import account_url, plan_url, pool_url, sims_url
 from sims.models import RatePlan, SharePool
 from sims.selectors.figures import NONE, Figures, Tally
@@ -169,7 +170,7 @@ def whole(found: Figures) -> UsageRow:
 
 def pools_used(user: Any) -> Combinable:
     """The data used of all pools that ``user`` may see, in bytes."""
-    pools = scoped(SharePool.objects.order_by(), user).values(all=Value(1)).annotate(used=Sum("data_usage"))
+    pools = scoped(SharePool.objects.order_by(), user).values(all=Value(1)).annotate(used=sum_of_bytes("data_usage"))
     return Subquery(pools.values("used")[:1], output_field=BigIntegerField())
 
 

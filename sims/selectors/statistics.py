@@ -18,6 +18,7 @@ from django.db.models import Count, Max, Min, QuerySet, Sum
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from core.expressions import sum_of_bytes
 from sims.models import CountryMonth, CountryUsage
 from sims.selectors.sims import AnyUser
 from sims.services.statistics import SETTLES
@@ -155,7 +156,7 @@ def months_of(user: AnyUser, code: str, *, months: Sequence[date], account: str 
     rows = (
         _of(CountryUsage.objects.filter(month__in=months, country_code=code), user, account)
         .values_list("month")
-        .annotate(Sum("data_usage"), Sum("sim_count"))
+        .annotate(all_data=sum_of_bytes("data_usage"), all_sims=Sum("sim_count"))
         .order_by("month")
     )
     return {month: Figures(data, sims) for month, data, sims in rows}
@@ -202,7 +203,7 @@ def _added_up(user: AnyUser, months: list[date], account: str | None) -> dict[da
     rows = (
         _of(CountryUsage.objects.filter(month__in=months), user, account)
         .values_list("month", "country_code")
-        .annotate(Sum("data_usage"), Sum("sim_count"))
+        .annotate(all_data=sum_of_bytes("data_usage"), all_sims=Sum("sim_count"))
         .order_by()
     )
     for month, code, data, sims in rows:

@@ -233,7 +233,8 @@ def _upsert(model: type[RatePlan] | type[SharePool], key: str, rows: dict[str, A
 
 def _money(amount: Decimal | None, digits: int) -> Decimal | None:
     """An amount as its column holds it; an absurd one is not told (``raw`` has it)."""
-    if amount is None or not amount.is_finite() or abs(amount) >= Decimal(10) ** (digits - 4):
+    # One less than fits: rounded to the column's places, or to SQLite's fifteen digits, it must not become more.
+    if amount is None or not amount.is_finite() or abs(amount) >= Decimal(10) ** (digits - 4) - 1:
         return None
     try:
         return amount.quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN)

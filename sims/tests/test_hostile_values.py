@@ -8,10 +8,14 @@ from xml.dom import minidom
 from zipfile import ZipFile
 
 import pytest
+from django.utils import timezone
 from openpyxl import load_workbook
 
 from core.spreadsheets import Column, Table, write_xlsx
-from sims.models import Account, RatePlan
+from sims.models import Account, CountryMonth, CountryUsage, RatePlan
+from sims.services.reference import store_account, store_pools
+from sims.services.tallies import mend
+from smarthub import contract
 
 pytestmark = pytest.mark.django_db
 
@@ -49,3 +53,22 @@ def test_an_account_out_of_scope_finds_no_plans_as_one_that_there_is_not(make_us
             text = b"".join(answer.streaming_content) if answer.streaming else answer.content
             assert (b"BOTH" in text) is found
     assert b"BOTH" in login(make_user("Viewer")).get("/plans/?account=theirs").content
+
+
+def test_absurd_numbers_of_the_carrier_break_no_page(make_sim, administrator, login):
+    most, now = 2**63 - 1, timezone.now()
+    make_sim(account="one", data_usage=most, data_quota=1)
+    for name in ("one", "two"):
+        for amount in ("999999999999.99996", "-999999999999.9999"):
+            told = contract.Account.model_validate({"name": name, "balance": amount, "currentCharge": "1"})
+            store_account(name, told)
+        pool = {"code": name, "accountName": name, "dataUsage": most, "dataQuota": 1}
+        store_pools([contract.Pool.model_validate(pool)])
+        row = {"account_id": name, "month": now.date().replace(day=1), "read_at": now}
+        CountryMonth.objects.create(countries=1, **row)
+        CountryUsage.objects.create(country_code="DE", data_usage=most, sim_count=2**31 - 1, **row)
+    mend()
+    assert set(Account.objects.values_list("balance", "current_charge")) == {(None, 1)}
+    client = login(administrator)
+    for address in ("/", "/accounts/", "/pools/", "/pools/one/", "/statistics/", "/statistics/?country=DE"):
+        assert client.get(address).status_code == 200, address
