@@ -197,7 +197,8 @@ def _walk(now: Health) -> SafeString:
         return dashboard.health("walk", "busy", words, url=url)
     if now.walked_at is None:
         return dashboard.health("walk", "warn", _("Fleet not read yet"), url=url)
-    words = _("Fleet read %(time)s") % {"time": relative_time(now.walked_at)}
+    words = _("Fleet read %(time)s, late") if now.walk_is_late else _("Fleet read %(time)s")
+    words = words % {"time": relative_time(now.walked_at)}
     title = exact_time(now.walked_at)
     return dashboard.health("walk", "warn" if now.walk_is_late else "ok", words, url=url, title=title)
 
@@ -206,7 +207,8 @@ def _changes(now: Health) -> SafeString:
     url = reverse("sims:sync")
     if now.changes_at is None:
         return dashboard.health("changes", "neutral", _("Changes not read yet"), url=url)
-    words = _("Changes read %(time)s") % {"time": relative_time(now.changes_at)}
+    words = _("Changes read %(time)s, late") if now.changes_are_late else _("Changes read %(time)s")
+    words = words % {"time": relative_time(now.changes_at)}
     return dashboard.health("changes", "warn" if now.changes_are_late else "ok", words, url=url)
 
 

@@ -248,7 +248,9 @@ class TestHealth:
         SyncRun.objects.filter(pk=changes.pk).update(watermark=now - timedelta(minutes=3))
         SyncRun.objects.create(kind="statistics", state="failed")
         CarrierLink.objects.update(answered_at=now - timedelta(minutes=3))
-        assert {name: tone for name, (tone, _words) in self.signs(client).items()} == {
+        late = self.signs(client)
+        assert all(late[name][1].endswith(", late") for name in ("walk", "changes"))
+        assert {name: tone for name, (tone, _words) in late.items()} == {
             "carrier": "warn",
             "walk": "warn",
             "changes": "warn",
