@@ -45,7 +45,7 @@ class TimelineTable(BaseTable):
     )
     account = tables.Column(accessor="account_name", orderable=False, verbose_name=_("Account"), attrs=_CLIPPED)
     who = tables.Column(accessor="actor", orderable=False, verbose_name=_("Who"), empty_values=())
-    source = tables.Column(accessor="pk", orderable=False, verbose_name=_("Told by"))
+    source = tables.Column(accessor="pk", orderable=False, verbose_name=_("Told by"), attrs={"td": {"class": "wide"}})
     ticket = tables.Column(orderable=False, verbose_name=_("Ticket"), attrs=_CLIPPED_SHORT)
     reason = tables.Column(orderable=False, verbose_name=_("Reason"), attrs={"td": {"class": "wide"}})
     operation = tables.Column(accessor="operation_id", orderable=False, verbose_name=_("Operation"))
