@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.utils.formats import number_format
 
 from sims.models import RatePlan
-from sims.money import rounded, with_sign
+from sims.money import WIDE, rounded, with_sign
 from sims.selectors.costs import Candidate, Sums, Totals
 
 
@@ -60,7 +60,7 @@ class Row:
         """The difference in percent with its sign."""
         if self.percent is None:
             return ""
-        number = self.percent.quantize(Decimal("0.1"))
+        number = self.percent.quantize(Decimal("0.1"), context=WIDE)
         return f"{with_sign(number_format(number, force_grouping=True), number)} %"
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from django.utils.formats import number_format
 
 _PLACES = Decimal("0.01")
+# A plan of a byte or two makes so many packs that what they cost has more than the 28 digits that Python keeps.
+WIDE = Context(prec=60)
+"""For what is cut to some places, which may be as large as the carrier's figures make it."""
 
 
 def money(amount: Decimal | None, currency: str = "", *, signed: bool = False) -> str:
@@ -16,8 +19,8 @@ def money(amount: Decimal | None, currency: str = "", *, signed: bool = False) -
     """
     if amount is None:
         return ""
-    exact = amount.normalize()
-    short = amount.quantize(_PLACES)
+    exact = amount.normalize(WIDE)
+    short = amount.quantize(_PLACES, context=WIDE)
     places = 2 if short == exact else -int(exact.as_tuple().exponent)
     text = number_format(short if places == 2 else exact, decimal_pos=places, force_grouping=True)
     if signed:
@@ -32,4 +35,4 @@ def with_sign(text: str, number: Decimal) -> str:
 
 def rounded(amount: Decimal | None, currency: str = "", *, signed: bool = False) -> str:
     """As :func:`money`, always with two places: for sums and means, which say no more by having more."""
-    return money(None if amount is None else amount.quantize(_PLACES), currency, signed=signed)
+    return money(None if amount is None else amount.quantize(_PLACES, context=WIDE), currency, signed=signed)

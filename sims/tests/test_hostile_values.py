@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 from typing import Any
 from xml.dom import minidom
 from zipfile import ZipFile
@@ -12,7 +13,9 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from core.spreadsheets import Column, Table, write_xlsx
+from sims.cost_report import report
 from sims.models import Account, CountryMonth, CountryUsage, RatePlan
+from sims.selectors.costs import Candidate, Rule, SimCycles, Totals, Used, take
 from sims.services.reference import store_account, store_pools
 from sims.services.tallies import mend
 from smarthub import contract
@@ -72,3 +75,14 @@ def test_absurd_numbers_of_the_carrier_break_no_page(make_sim, administrator, lo
     client = login(administrator)
     for address in ("/", "/accounts/", "/pools/", "/pools/one/", "/statistics/", "/statistics/?country=DE"):
         assert client.get(address).status_code == 200, address
+
+
+def test_a_plan_of_one_byte_costs_more_than_python_s_digits():
+    own, packs = Rule("own", Decimal("0.0001"), "EUR", None, 0, False), Decimal("99999999.9999")
+    plan = RatePlan(code="BYTE", billing="PREPAID", price=packs, currency="EUR", data_quota=1)
+    totals = Totals([Candidate(plan, Rule.of(plan), frozenset(), frozenset())])
+    take(totals, SimCycles("8986", "one", "own", "", [Used(2**63 - 1, 30)]), own)
+    [row] = report(totals).plans
+    assert row.total_text.startswith("922,337,203,684,555,")
+    assert row.a_cycle_text == row.total_text
+    assert row.percent_text.startswith("+922,337,203,684,555,")
