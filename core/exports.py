@@ -39,6 +39,8 @@ LIST = "list"
 """The exporter of lists: see :mod:`core.list_exports`."""
 MOST_OPEN = 3
 """Downloads of one person that may be under way."""
+MOST_KEPT = 20
+"""Downloads that one person may have at a time, until they are over or removed: each may be as large as the fleet."""
 _LEASE = timedelta(seconds=60)
 _PROGRESS_EVERY = 0.5
 """Seconds between two signs of life of a writer."""
@@ -52,7 +54,7 @@ class NotAvailable(Exception):
 
 
 class TooManyOpen(Exception):
-    """So many downloads of this person are under way that no more are begun. ``str()`` is a sentence."""
+    """So many downloads of this person are under way, or kept, that no more are begun. ``str()`` is a sentence."""
 
 
 class _ClaimLost(Exception):
@@ -92,6 +94,8 @@ def request_export(owner: Any, name: str, params: dict[str, Any], *, format_: st
             return export
     if len(under_way) >= MOST_OPEN:
         raise TooManyOpen(_("Please wait until one of your downloads is ready."))
+    if exports_of(owner).count() >= MOST_KEPT:
+        raise TooManyOpen(_("You have as many downloads as can be kept. Please remove one first."))
     now = timezone.now()
     with transaction.atomic():
         export = Export.objects.create(

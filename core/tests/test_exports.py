@@ -152,6 +152,15 @@ def test_the_same_wish_twice_and_too_many(source, agent, supervisor):
     assert ask(supervisor, n=4)
 
 
+def test_no_more_are_kept_than_so_many(source, agent, monkeypatch):
+    monkeypatch.setattr(exports, "MOST_KEPT", 2)
+    first, _second = made(agent, "csv"), made(agent)
+    with pytest.raises(exports.TooManyOpen, match="remove one"):
+        ask(agent)
+    exports.remove(first)
+    assert ask(agent)
+
+
 def test_it_shows_how_far_it_is_and_ends_when_it_is_removed(source, agent):
     export = ask(agent)
     seen = []
