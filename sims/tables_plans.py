@@ -117,7 +117,7 @@ class PlanTable(BaseTable):
     per_gb = tables.Column(accessor="price", verbose_name=_("Price per GB"), attrs=_NUMBER)
     countries = tables.Column(accessor="country_codes", verbose_name=_("Countries"), orderable=False, attrs=_NUMBER)
     sims = tables.Column(accessor="on_it", verbose_name=_("SIMs"), orderable=False, attrs=_NUMBER)
-    usage = tables.Column(accessor="on_it", verbose_name=_("Used of their quota"), orderable=False)
+    usage = tables.Column(accessor="on_it", verbose_name=_("Used of quota"), orderable=False)
 
     class Meta:
         row_attrs: ClassVar = {"data-plan": lambda record: record.code}

@@ -70,9 +70,11 @@
   function datasets(figure, data, scale) {
     const shades = [1, 2, 3, 4, 5, 6].map((index) => colour(figure, `--chart-${index}`));
     const limit = colour(figure, "--chart-limit");
-    // Lines without dots, but for a figure between two gaps: there is no line to it. "line" is the legend's mark.
-    const dot = ({ dataset, dataIndex: at }) => ((dataset.data[at - 1] ?? dataset.data[at + 1] ?? null) === null ? 2.5 : 0);
-    const bare = { pointRadius: dot, pointHitRadius: 6, pointStyle: "line" };
+    // Lines without dots, but for a figure between two gaps: there is no line to it. "line" is the legend's mark, and a
+    // level at a single bar is one that reaches beyond it.
+    const alone = (most) => ({ dataset, dataIndex: at }) => ((dataset.data[at - 1] ?? dataset.data[at + 1] ?? null) === null ? most : 0);
+    const bare = { pointRadius: alone(2.5), pointHitRadius: 6, pointStyle: "line" };
+    const across = { ...bare, pointRadius: alone(28) };
     const scaled = (value) => (value === null ? null : value / scale);
     const rows = data.series.map((series, index) => {
       const shade = series.look === "dashed" ? limit : shades[index % shades.length];
@@ -84,12 +86,12 @@
       }
       const line = { type: "line", borderColor: shade, backgroundColor: shade, borderWidth: 2, tension: 0 };
       const dash = series.look === "dashed" ? { borderDash: [6, 4] } : {};
-      return { ...row, ...line, ...dash, ...bare };
+      return { ...row, ...line, ...dash, ...(series.look === "dashed" ? across : bare) };
     });
     const level = { type: "line", borderColor: limit, backgroundColor: limit, borderWidth: 1.5, borderDash: [6, 4] };
     for (const { label, value } of data.limits) {
       const values = data.labels.map(() => value);
-      rows.push({ ...level, label, data: values.map(scaled), exact: values, ...bare });
+      rows.push({ ...level, label, data: values.map(scaled), exact: values, ...across });
     }
     return rows;
   }
