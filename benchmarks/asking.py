@@ -49,6 +49,11 @@ def prepare(fleet: int, sample: int = 0) -> list[dict[str, Any]]:
     return [asdict(page) for page in found]
 
 
+def prepare_first_page() -> None:
+    """The first page alone, on a database with any SIMs in it."""
+    _pages["list, first page"] = Page("list", "list, first page", "/sims/", is_partial=False)
+
+
 def warm_up(names: list[str], calls: int = 3) -> None:
     """Templates compiled, plans and pages of the database in memory; nothing left to sweep that is not the pages'."""
     for _ in range(calls):

@@ -82,7 +82,7 @@ def _operations(fleet: int, first: int) -> Iterator[dict[str, Any]]:
         yield {
             "sim_id": first + index,
             "kind": choice.choice(("activate", "suspend", "change_plan", "set_apn")),
-            "params": json.dumps({"plan": "PLAN-01"}),
+            "params": json.dumps({"plan": "PLAN-01", "apn": "iot.example", "apn_status": "ENABLED"}),
             "state": choice.choice(states),
             "actor_id": actor,
             "reason": "asked for by the customer",

@@ -126,9 +126,7 @@ def measure(several: list[Pages], groups: Iterable[str], runs: int, *, anew: boo
     measure_names(several, lambda pages: pages.names(wanted), runs, anew=anew)
 
 
-def measure_names(
-    several: list[Pages], names: Callable[[Pages], list[str]], runs: int, *, anew: bool = False
-) -> None:
+def measure_names(several: list[Pages], names: Callable[[Pages], list[str]], runs: int, *, anew: bool = False) -> None:
     """:func:`measure` for single pages."""
     todo = {id(pages): [n for n in names(pages) if anew or n not in pages.samples] for pages in several}
     for pages in several:

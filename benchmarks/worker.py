@@ -26,7 +26,7 @@ class Failed(Exception):
 
 
 class Worker:
-    """The other process: calls functions named ``module:function`` there. Ends with the ``with`` or by :meth:`close`."""
+    """The other process: calls functions named ``module:function`` there. Ends with ``with`` or :meth:`close`."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         from demo.processes import dies_with_parent

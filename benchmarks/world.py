@@ -200,5 +200,7 @@ def fill(fleet: int) -> None:
     last = time.perf_counter()
     sims.settle()
     if os.environ.get("BENCH_VERBOSE"):
-        print(f"fleet {middle - began:.0f} s, records {last - middle:.0f} s, vacuum {time.perf_counter() - last:.0f} s",
-              file=sys.stderr)
+        print(
+            f"fleet {middle - began:.0f} s, records {last - middle:.0f} s, vacuum {time.perf_counter() - last:.0f} s",
+            file=sys.stderr,
+        )

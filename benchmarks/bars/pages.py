@@ -117,7 +117,9 @@ def _grown(bar: int, run: Run, large: Pages, small: Pages, limit: float) -> list
     for part in PARTS:
         names = [name for group in OF_LISTS if group.endswith(part) for name in common(group)]
         name = max(names, key=ratio)
-        title = {"whole": "other lists, first page", "partial": "other lists, partial", "deep": "other lists, deep"}[part]
+        title = {"whole": "other lists, first page", "partial": "other lists, partial", "deep": "other lists, deep"}[
+            part
+        ]
         detail = {each: round(ratio(each), 3) for each in names}
         rows.append(
             Row(bar, title, large.median(name), "ms", reference, small.median(name), limit, note=name, detail=detail)
