@@ -39,7 +39,7 @@ BARS: dict[int, Callable[[Run], list[Row]]] = {
 """Bar 9, the number of queries, is ``tests/query_counts.json``."""
 
 SMALL_FLEET = 20_000
-SMALL = Size(runs=7, runs_of_many=5, sample=6, rounds=3, requests=60, changes=400, export_rows=SMALL_FLEET, small=True)
+SMALL = Size(runs=3, runs_of_many=3, sample=3, rounds=3, requests=24, changes=400, small=True)
 SMALL_WALK = 3_000
 
 

@@ -153,7 +153,7 @@ def _searches(fleet: int, sample: int) -> Iterator[Page]:
         "msisdn": f"86145{middle:08d}",
         "imei": _imei(fleet),
     }
-    parts = {}
+    parts: dict[str, str] = {}
     for name, text in whole.items():
         parts |= {f"{name}, frequent": text[:4], f"{name}, rare": text[-7:], f"{name}, four digits": text[-5:-1]}
     parts |= {"text, one in a thousand": "customer-99", "text, frequent": "depot", "text, rare": "customer-996"}

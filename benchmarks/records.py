@@ -18,13 +18,18 @@ from sims.models import Sim, SimTag, Subscription, Tag
 from sms.models import Conversation, Message
 from staff.models import User
 
-NUMBER = 20_000
-"""Of each kind of record, whatever the size of the fleet."""
+MOST = 20_000
+"""Of each kind of record; a small fleet has one a SIM."""
 TAGS = ("vip", "field test", "returned")
 PEOPLE = {"agent": "Agent", "administrator": "Administrator"}
 """Names of users and their roles; they see all accounts."""
 SUPERUSER = "root"
 """Who sees Django's own admin site."""
+
+
+def number_of(fleet: int) -> int:
+    """Records of each kind that stand around so many SIMs."""
+    return min(fleet, MOST)
 
 
 def build(fleet: int) -> None:
@@ -36,7 +41,7 @@ def build(fleet: int) -> None:
     write(Operation, _operations(fleet, first))
     write(Push, _pushes(fleet))
     write(Message, _messages(fleet, first))
-    write(Conversation, _conversations(fleet, first, first_key(Message, NUMBER)))
+    write(Conversation, _conversations(fleet, first, first_key(Message, number_of(fleet))))
     _notifications(fleet, first)
 
 
@@ -49,13 +54,13 @@ def people() -> None:
 
 def _spread(fleet: int) -> Iterator[tuple[int, int]]:
     """Numbers of records, and the index of a SIM for each: all over the fleet, in no order."""
-    for number in range(NUMBER):
+    for number in range(number_of(fleet)):
         yield number, number * 7919 % fleet
 
 
 def _ago(now: datetime, number: int) -> datetime:
     """Rising with the number, as rows come: a month, the last one just now."""
-    return now - timedelta(seconds=(NUMBER - number) * 130)
+    return now - timedelta(seconds=(MOST - number) * 130)
 
 
 def _tags(fleet: int, first: int) -> Iterator[dict[str, Any]]:
@@ -159,7 +164,7 @@ def _notifications(fleet: int, first: int) -> None:
 
     write(Event, events())
     write(Notification, lines())
-    first_event, first_line = first_key(Event, NUMBER), first_key(Notification, NUMBER)
+    first_event, first_line = (first_key(model, number_of(fleet)) for model in (Event, Notification))
 
     def items() -> Iterator[dict[str, Any]]:
         for number, index in _spread(fleet):

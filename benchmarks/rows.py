@@ -1,8 +1,12 @@
-"""The table of ``make bench``: what was measured, against what, and whether it passes."""
+"""The table of ``make bench``: what was measured, against what, and whether it passes.
+
+.venv/bin/python -m benchmarks.rows benchmarks/results/100000-postgres.json     # for docs/performance.md
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -120,3 +124,8 @@ def keep_loose_bounds(rows: Iterable[Row]) -> None:
         if row.reference_value is not None
     }
     SMALL_BOUNDS.write_text(json.dumps(bounds, indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    for path in sys.argv[1:]:
+        print(markdown(json.loads(Path(path).read_text())["rows"]))

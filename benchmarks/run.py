@@ -30,7 +30,6 @@ class Size:
     """Of requests to a real server."""
     requests: int = 160
     changes: int = 10_000
-    export_rows: int = 1_000_000
     small: bool = False
 
 
@@ -92,7 +91,9 @@ class Pages:
     def warm_up(self, names: list[str]) -> None:
         """Once for each page."""
         if cold := [name for name in names if name not in self._warm]:
-            self.worker("benchmarks.asking:warm_up", names=cold, calls=2 if len(cold) > 12 else 3)
+            self.worker(
+                "benchmarks.asking:warm_up", names=cold, calls=1 if self.size.small else 2 if len(cold) > 12 else 3
+            )
             self._warm.update(cold)
 
     def ask(self, name: str) -> None:

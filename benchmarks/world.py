@@ -161,7 +161,7 @@ class World:
         import psycopg
 
         with psycopg.connect(self._server().url, autocommit=True) as connection:
-            cursor = connection.execute(statement, values or None)  # type: ignore[call-overload]  # text of ours
+            cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
 
 
