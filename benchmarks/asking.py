@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -45,6 +45,9 @@ def prepare(fleet: int, sample: int = 0) -> list[dict[str, Any]]:
 
     settings.ROOT_URLCONF = "benchmarks.reference"
     found = [*_references(fleet), *_list(fleet, sample), *_searches(fleet, sample), *_others(fleet)]
+    # For rows_read(), which is quick: all of them, whatever the sample is.
+    alike = [page for page in _list(fleet, 0) if page.group in ("deep", "sort", "sort, deep", "filter")]
+    found += [replace(page, group=f"{page.group}, read", name=f"{page.name}, read") for page in alike]
     _pages.update({page.name: page for page in found})
     return [asdict(page) for page in found]
 
@@ -82,6 +85,38 @@ def profile(name: str, calls: int = 20, lines: int = 25) -> str:
     figures.sort_stats("tottime").print_stats(lines)
     figures.sort_stats("cumulative").print_stats(2 * lines)
     return text.getvalue()
+
+
+def rows_read(name: str) -> int:
+    """How many SIMs PostgreSQL goes through for the rows of a page: what it counts is left out, which has an end.
+
+    No time is in it, so it is the same on any machine; a lost index makes it the fleet.
+    """
+    from django.db import connection
+
+    statements: list[tuple[str, Any]] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("SELECT") and '"sims_sim"' in sql and "COUNT(*)" not in sql:
+            statements.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        _get(_pages[name])
+    total = 0
+    with connection.cursor() as cursor:
+        for sql, params in statements:
+            cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", params)
+            total += _read_by(cursor.fetchone()[0][0]["Plan"])
+    return total
+
+
+def _read_by(node: dict[str, Any]) -> int:
+    own = 0
+    if node.get("Relation Name") == "sims_sim":
+        passed = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+        own = int(sum(node.get(name, 0) for name in passed) * node["Actual Loops"])
+    return own + sum(_read_by(part) for part in node.get("Plans", ()))
 
 
 def session(user: str) -> str:

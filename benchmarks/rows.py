@@ -104,7 +104,7 @@ def as_json(row: Row) -> dict[str, Any]:
 
 def with_loose_bounds(rows: Iterable[Row]) -> list[Row]:
     """The rows of a small run with the bounds that are kept for it; those of absolute values only inform."""
-    bounds: dict[str, float] = json.loads(SMALL_BOUNDS.read_text())
+    bounds = _bounds()
     found = []
     for row in rows:
         if row.reference_value is None and row.limit >= 0:
@@ -116,13 +116,21 @@ def with_loose_bounds(rows: Iterable[Row]) -> list[Row]:
     return found
 
 
+def _bounds() -> dict[str, float]:
+    return dict(json.loads(SMALL_BOUNDS.read_text()))
+
+
 def keep_loose_bounds(rows: Iterable[Row]) -> None:
-    """Make the bounds of the small run anew from what it has shown, for a machine that was idle meanwhile."""
-    bounds = {
+    """Make the bounds of the bars that were measured anew, for a machine that was idle meanwhile."""
+    rows = list(rows)
+    bars = {str(row.bar) for row in rows}
+    bounds = {key: bound for key, bound in _bounds().items() if key.split()[0] not in bars}
+    bounds |= {
         row.key: float(f"{row.ratio / LOOSE if row.at_least else row.ratio * LOOSE:.3g}")
         for row in rows
         if row.reference_value is not None
     }
+    bounds = dict(sorted(bounds.items(), key=lambda item: int(item[0].split()[0])))
     SMALL_BOUNDS.write_text(json.dumps(bounds, indent=2, ensure_ascii=False) + "\n")
 
 

@@ -26,9 +26,9 @@ class Size:
     """Of the pages that there are many of, such as one for each filter; the slowest are called ``runs`` times more."""
     sample: int = 0
     """Of those pages, so many; 0 for all (and some pairs), -1 for all pairs, too."""
-    rounds: int = 9
+    rounds: int = 7
     """Of requests to a real server."""
-    requests: int = 160
+    requests: int = 96
     changes: int = 10_000
     small: bool = False
 

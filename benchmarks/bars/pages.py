@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from benchmarks.asking import LISTS
 from benchmarks.rows import Row
 from benchmarks.run import Pages, Run, measure, measure_names
+from benchmarks.world import POSTGRES
+from core.paging import PAGE_SIZE
 
 MANY = ("sort", "sort, deep", "filter", "pair", "search")
 """Groups of many pages, of which the slowest is told."""
@@ -39,8 +43,19 @@ def first_pages(run: Run) -> list[Row]:
     ]
     rows.append(_worst(1, pages, "deep", 1.15))
     rows += [_worst(1, pages, group, 2.0) for group in ("sort", "sort, deep", "filter", "pair")]
+    if run.database == POSTGRES:
+        rows += [_read(pages, group, limit) for group, limit in (("deep", 2), ("sort", 2), ("sort, deep", 2))]
+        rows.append(replace(_read(pages, "filter", 2), informs=not run.size.small))
     rows.append(Row(1, "F, deep", pages.median("F, deep"), "ms", "F", bare, 1.15, informs=True))
     return rows
+
+
+def _read(pages: Pages, group: str, limit: float) -> Row:
+    """SIMs that the database goes through for the page that needs most, by those it shows."""
+    read = {name: pages.worker("benchmarks.asking:rows_read", name=name) for name in pages.groups[f"{group}, read"]}
+    worst = max(read, key=lambda name: read[name])
+    note = worst.removesuffix(", read")
+    return Row(1, f"SIMs read, {CALLED[group]}", read[worst], "rows", "shown", PAGE_SIZE, limit, note=note, detail=read)
 
 
 def searches(run: Run) -> list[Row]:
