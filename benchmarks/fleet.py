@@ -72,6 +72,7 @@ def build(fleet: int) -> None:
     write(SimUsage, _usage(fleet, first))
     tallies.mend()
     tallies.fold()
+    settle()
 
 
 def first_key(model: Any, number: int) -> int:

@@ -44,6 +44,8 @@ class CountOf(Subquery):
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
     output_field = IntegerField()
+    empty_result_set_value = 0
+    """What is known to be none without asking: somebody who sees no account."""
 
     def __init__(self, queryset: QuerySet[Any], most: int | None = None) -> None:
         super().__init__(queryset.values("pk")[:most] if most else queryset.order_by().values("pk"))

@@ -69,7 +69,8 @@ def _past(fleet: Fleet, sim: Sim) -> History | None:
         return None
     bits, at = fleet.bits(index), sim.observed_at.astimezone(UTC).timestamp()
     activated = fleet.times(index, bits).activated
-    cycles, first = [], int(sim.cycle_start.timestamp())
+    cycles: list[Cycle] = []
+    first = int(sim.cycle_start.timestamp())
     for _number in range(CYCLES):
         start, end = cycle_of(first - 1)
         if activated is None or activated >= end:
@@ -78,7 +79,7 @@ def _past(fleet: Fleet, sim: Sim) -> History | None:
         cycles.insert(0, Cycle(start // DAY, total, fleet.plan(index).data_quota))
         first = start
     today = int(at) // DAY
-    days = [_used(fleet, index, bits, day * DAY, DAY) << 1 for day in range(first // DAY, today)]
+    days = list(_days(fleet, index, bits, first // DAY, today))
     if not any(days):
         return None
     hours = [_used(fleet, index, bits, today * DAY + hour * HOUR, HOUR) for hour in range(int(at) % DAY // HOUR + 1)]
@@ -93,6 +94,17 @@ def _past(fleet: Fleet, sim: Sim) -> History | None:
     )
     history.days = days
     return history
+
+
+def _days(fleet: Fleet, index: int, bits: int, first: int, today: int) -> Iterator[int]:
+    """Each day from ``first`` to the one before ``today`` as a history has it: bytes times two."""
+    before = 0
+    for day in range(first, today):
+        if cycle_of(day * DAY)[0] == day * DAY:
+            before = 0
+        used = fleet.usage(index, bits, (day + 1) * DAY - 1)
+        yield max(0, used - before) << 1
+        before = used
 
 
 def _used(fleet: Fleet, index: int, bits: int, start: int, length: int) -> int:

@@ -119,7 +119,7 @@ def jobs_tile(request: HttpRequest) -> SafeString:
         return SafeString("")
     number, under_way = facts.answer(request, _RUNNING), facts.answer(request, _UNDER_WAY)
     others = under_way - number
-    words = ngettext("%(number)s more paused or scheduled", "%(number)s more paused or scheduled", others)
+    words = ngettext("%(number)s paused or scheduled", "%(number)s paused or scheduled", others)
     return dashboard.tile(
         "jobs_running",
         number,
@@ -127,7 +127,7 @@ def jobs_tile(request: HttpRequest) -> SafeString:
         url=f"{reverse('operations:jobs')}?state=running",
         label=_("Jobs running"),
         icon_name="list-checks",
-        note=words % {"number": others} if others else _("No other is under way"),
+        note=words % {"number": others} if others else _("None is paused or scheduled"),
         tone="info",
     )
 

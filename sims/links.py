@@ -15,6 +15,9 @@ from django.urls import reverse
 BY_KEY = "-"
 """Stands in the path for a name that stands in the query."""
 
+_TAKEN = (BY_KEY, "compare", "cost")
+"""Words that stand for pages of their own where a name would stand."""
+
 # Proxies merge empty segments, browsers fold dot segments away, and the path's pattern ends at a line break.
 _FRAGILE = re.compile(r"[\x00-\x1f\x7f\\]|(?:\A|/)\.{0,2}(?:/|\Z)")
 
@@ -46,6 +49,6 @@ def key_of(request: HttpRequest, key: str) -> str:
 
 
 def _page(view: str, key: str) -> str:
-    if _FRAGILE.search(key) or key == BY_KEY:
+    if _FRAGILE.search(key) or key in _TAKEN:
         return f"{reverse(view, args=[BY_KEY])}?{urlencode({'key': key})}"
     return reverse(view, args=[key])

@@ -11,7 +11,6 @@ from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from core.countries import country_name
 from core.templatetags.portal import bytes_tag
@@ -137,7 +136,7 @@ def _use(plans: Sequence[RatePlan], on_it: Mapping[str, OnIt]) -> list[Line]:
     sims, used = [], []
     for plan in plans:
         found = on_it[plan.code]
-        sims.append(Cell(format_html('<a href="{}">{}</a>', sims_address(plan), found.sims.text)))
+        sims.append(Cell(format_html('<a href="{}">{}</a>', sims_address(plan, found), found.sims.text)))
         used.append(Cell(None if found.used is None else usage_meter(found.used, found.quota, found.percent)))
     return [Line(_("SIMs"), sims), Line(_("Used of their quota"), used, note=_("In the running cycle."))]
 
@@ -167,8 +166,3 @@ def _line(
 
 def _names(codes: set[str]) -> list[str]:
     return sorted(country_name(code) for code in codes)
-
-
-def countries_text(names: Sequence[str]) -> str:
-    """How many countries, as a word."""
-    return ngettext("%(number)s country", "%(number)s countries", len(names)) % {"number": len(names)}

@@ -20,7 +20,7 @@ from sims.filters_plans import BILLINGS
 from sims.links import plan_url, sims_url
 from sims.models import RatePlan
 from sims.money import money, rounded
-from sims.selectors.plans import SUPPLEMENTARY, OnIt, countries_of, price_per_gb
+from sims.selectors.plans import OnIt, countries_of, price_per_gb
 from sims.tables import usage_meter
 
 _NUMBER = {"td": {"class": "num"}, "th": {"class": "num"}}
@@ -45,9 +45,9 @@ def validity_word(plan: RatePlan) -> str:
     return ngettext("%(number)s day", "%(number)s days", plan.validity_days) % {"number": plan.validity_days}
 
 
-def sims_address(plan: RatePlan) -> str:
+def sims_address(plan: RatePlan, on_it: OnIt) -> str:
     """The list of the SIMs that are on the plan."""
-    return sims_url(**{"addon" if plan.kind == SUPPLEMENTARY else "plan": plan.code})
+    return sims_url(**{"addon" if on_it.is_addon else "plan": plan.code})
 
 
 def _on_it(plan: Any) -> OnIt:
@@ -155,7 +155,7 @@ class PlanTable(BaseTable):
 
     def render_sims(self, record: RatePlan, value: OnIt) -> SafeString:
         """The way to the list of them."""
-        return format_html('<a href="{}">{}</a>', sims_address(record), value.sims.text)
+        return format_html('<a href="{}">{}</a>', sims_address(record, value), value.sims.text)
 
     def render_usage(self, value: OnIt) -> Any:
         """All of them together, in the running cycle."""

@@ -22,6 +22,10 @@ _OUTCOME_TONES = {
     TimelineEvent.Outcome.SCHEDULED: "info",
     TimelineEvent.Outcome.UNCLEAR: "warn",
 }
+_Kind = TimelineEvent.Kind
+_MADE_THERE = {_Kind.STATUS, _Kind.PLAN, _Kind.SUBSCRIPTION, _Kind.APN, _Kind.CUSTOM_FIELDS}
+"""What somebody did; the rest happens, or is told."""
+
 _CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": tooltip}}
 
 
@@ -91,9 +95,9 @@ class TimelineTable(BaseTable):
         """The person, or that it happened at the carrier."""
         if record.actor:
             return who_of(record)
-        if record.kind in (TimelineEvent.Kind.NOTE, TimelineEvent.Kind.SMS):
-            return or_dash("")
-        return format_html('<span class="muted">{}</span>', _now("At the carrier"))
+        if record.kind in _MADE_THERE:
+            return format_html('<span class="muted">{}</span>', _now("At the carrier"))
+        return or_dash("")
 
     def render_source(self, record: TimelineEvent) -> object:
         """A small box for each that told of it."""

@@ -288,9 +288,9 @@ def nav_link(
         return SafeString("")
     current = f"{getattr(request.resolver_match, 'view_name', '') or ''}$"
     return format_html(
-        '<li><a class="nav-link" href="{}"{}{}>{}<span>{}</span></a></li>',
-        url,
+        '<li{}><a class="nav-link" href="{}"{}>{}<span>{}</span></a></li>',
         format_html(' data-go="{}"', go) if go else "",
+        url,
         SafeString(' aria-current="page"') if current.startswith(tuple(match.split())) else "",
         _icon(icon_name, 16, "icon"),
         label,

@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='timelineevent',
-            index=models.Index(condition=models.Q(('kind', 'status'), ('outcome', 'success')), fields=['to_value', 'at', 'id'], name='event_became_at'),
+            index=models.Index(condition=models.Q(('kind', 'status'), ('outcome', 'success')), fields=['kind', 'outcome', 'to_value', 'at', 'id'], name='event_became_at'),
         ),
         migrations.AddIndex(
             model_name='timelineevent',

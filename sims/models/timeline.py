@@ -106,8 +106,12 @@ class TimelineEvent(models.Model):
             # The list of all SIMs' events, newest first: whole, of a kind, of what a SIM became, of an account.
             models.Index(fields=["at", "id"], name="event_at"),
             models.Index(fields=["kind", "at", "id"], name="event_kind_at"),
+            # Kind and outcome are the same in all of this one's rows: SQLite takes the index that has most of what is
+            # asked for.
             models.Index(
-                fields=["to_value", "at", "id"], name="event_became_at", condition=Q(kind="status", outcome="success")
+                fields=["kind", "outcome", "to_value", "at", "id"],
+                name="event_became_at",
+                condition=Q(kind="status", outcome="success"),
             ),
             models.Index(fields=["account_name", "at", "id"], name="event_account_at"),
             # The few that did not simply happen.

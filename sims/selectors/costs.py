@@ -30,16 +30,12 @@ CYCLES = (1, 3, 6, 12)
 DEFAULT_CYCLES = 3
 MOST_SIMS = 10_000
 """SIMs whose cost is added up while the person waits."""
-MOST_BLOCKS = 3_000
+MOST_BLOCKS = 4_000
 """Packed months that are read for that, each of up to 192 SIMs; SIMs from all over the fleet lie in many."""
 MOST_GICCIDS = 100
 _PAGE = 2_000
 _LONGEST_CYCLE, _USUAL_CYCLE = 31, 30
 """Days. A longer gap between two cycles means that nobody read the one between."""
-
-
-class TooMuch(Exception):
-    """More SIMs, or SIMs from more places, than are added up while a person waits."""
 
 
 class Used(NamedTuple):
@@ -162,19 +158,27 @@ def how_many(sims: QuerySet[Sim]) -> Count:
     return capped_count(sims, MOST_SIMS)
 
 
-def add_up(sims: QuerySet[Sim], plans: Sequence[RatePlan], *, cycles: int, bounded: bool = True) -> Totals:
+def is_soon_done(sims: QuerySet[Sim], *, cycles: int) -> bool:
+    """Whether ``sims`` are few enough, and their usage lies in few enough places, to be added up while one waits.
+
+    One query, for the ids of no more SIMs than that.
+    """
+    ids = list(sims.order_by("giccid").values_list("pk", flat=True)[: MOST_SIMS + 1])
+    read = sum(len(blocks_of(ids[start : start + _PAGE])) for start in range(0, len(ids), _PAGE))
+    return len(ids) <= MOST_SIMS and read * (cycles + 1) <= MOST_BLOCKS
+
+
+def add_up(sims: QuerySet[Sim], plans: Sequence[RatePlan], *, cycles: int) -> Totals:
     """What the last ``cycles`` closed cycles of ``sims`` cost on their own plans and would have on ``plans``.
 
-    A fixed number of queries, and two for each 2,000 SIMs. Raises :class:`TooMuch` when ``bounded``.
+    A fixed number of queries, and two for each 2,000 SIMs.
     """
     totals = Totals([candidate(plan) for plan in plans])
     rules = Rules()
-    for page in pages(sims, cycles=cycles, bounded=bounded):
+    for page in pages(sims, cycles=cycles):
         rules.read(sim.plan for sim in page)
         for sim in page:
             take(totals, sim, rules[sim.plan])
-        if bounded and totals.sims + totals.without > MOST_SIMS:
-            raise TooMuch
     return totals
 
 
@@ -217,21 +221,17 @@ class Rules:
         return self._known[code or ""]
 
 
-def pages(sims: QuerySet[Sim], *, cycles: int, bounded: bool = False) -> Iterator[list[SimCycles]]:
+def pages(sims: QuerySet[Sim], *, cycles: int) -> Iterator[list[SimCycles]]:
     """The SIMs with their last ``cycles`` closed cycles, some thousand at a time, in the order of giccid.
 
-    Two queries a page. Raises :class:`TooMuch` when ``bounded`` and their usage lies in too many places.
+    Two queries a page.
     """
     names = ("pk", "giccid", "account_id", "plan_id", "country_code", "cycle_start", "usage__cycles")
     rows = sims.order_by("giccid").values_list(*names)
     page = list(rows[:_PAGE])
-    since, blocks_read = _first_month(cycles), 0
+    since = _first_month(cycles)
     while page:
-        old = _closed(row[0] for row in page)
-        blocks_read += len(old)
-        if bounded and blocks_read * (cycles + 1) > MOST_BLOCKS:
-            raise TooMuch
-        archived = _archived(old, since)
+        archived = _archived(_closed(row[0] for row in page), since)
         yield [
             SimCycles(giccid, account, plan, country, _last(packed, archived.get(pk, []), start, cycles))
             for pk, giccid, account, plan, country, start, packed in page

@@ -37,12 +37,13 @@ SUPPLEMENTARY, PREPAID = RatePlan.Kind.SUPPLEMENTARY, "PREPAID"
 
 @dataclass(frozen=True)
 class OnIt:
-    """Who has a plan: ``sims`` are counted exactly for a basic one, up to 10,000 for a supplementary one. ``used``
-    and ``quota`` are bytes of the running cycle, ``None`` for a supplementary one."""
+    """Who has a plan: as their basic one, counted exactly, or (``is_addon``) as a supplementary one, counted up to
+    10,000. ``used`` and ``quota`` are bytes of the running cycle, ``None`` for a supplementary one."""
 
     sims: Count
     used: int | None = None
     quota: int | None = None
+    is_addon: bool = False
 
     @property
     def percent(self) -> int | None:
@@ -88,13 +89,16 @@ def accounts_of(user: AnyUser, plan: RatePlan) -> list[str]:
 
 def on_plans(user: AnyUser, plans: Sequence[RatePlan]) -> dict[str, OnIt]:
     """Who is on each of ``plans``, of the SIMs that ``user`` may see. Two queries at most."""
-    basic = [plan.code for plan in plans if plan.kind != SUPPLEMENTARY]
-    tallies = figures.by_plan(user, basic) if basic else {}
-    held = _holders(user, [plan.code for plan in plans if plan.kind == SUPPLEMENTARY])
-    found = {code: OnIt(held.get(code, Count(0))) for code in held}
-    for code in basic:
-        tally = tallies.get(code, Tally())
-        found[code] = OnIt(Count(tally.sims), tally.used, tally.quota)
+    tallies = figures.by_plan(user, [plan.code for plan in plans])
+    # Of a plan that is only known by its code nobody can tell the kind but who has it.
+    held = _holders(user, [plan.code for plan in plans if plan.kind != RatePlan.Kind.BASIC])
+    found = {}
+    for plan in plans:
+        tally, holders = tallies.get(plan.code, Tally()), held.get(plan.code, Count(0))
+        if plan.kind == SUPPLEMENTARY or (holders.number and not tally.sims):
+            found[plan.code] = OnIt(holders, is_addon=True)
+        else:
+            found[plan.code] = OnIt(Count(tally.sims), tally.used, tally.quota)
     return found
 
 

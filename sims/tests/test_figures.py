@@ -152,6 +152,30 @@ def test_a_reading_that_changes_nothing_that_is_counted_writes_nothing(django_as
         assert tallies.fold() == 0
 
 
+def test_folding_that_is_broken_off_loses_nothing(viewer, monkeypatch):
+    apply(CASES, datetime.now(UTC))
+    monkeypatch.setattr(tallies, "_FOLDED_AT_ONCE", 5)
+    done = tallies._put_in
+    pieces: list[Any] = []
+
+    def put_in(sums: Any) -> None:
+        pieces.append(sums)
+        if len(pieces) == 3:
+            raise InterruptedError
+        done(sums)
+
+    monkeypatch.setattr(tallies, "_put_in", put_in)
+    with pytest.raises(InterruptedError):
+        tallies.fold()
+    assert SimTally.objects.exclude(batch=0).exists()
+    assert SimTally.objects.filter(batch=0).exists()
+    assert tallies.differences() == []
+    tallies.fold()
+    assert not SimTally.objects.exclude(batch=0).exists()
+    assert tallies.differences() == []
+    assert figures(viewer).total == len(CASES)
+
+
 def test_what_no_sum_holds_is_bounded(viewer):
     absurd = [{"status": "ACTIVATED", "plan": "P1", "used": 2**63 - 1, "quota": 2**63 - 1}] * 4
     apply(absurd, datetime.now(UTC))

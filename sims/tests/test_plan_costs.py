@@ -195,7 +195,7 @@ def test_the_page_says_all_of_it(used, make_plan, login, viewer):
     for words in (
         "Left out, being unknown",
         "−66.7 %" if "−" in one else "-66.7 %",
-        "last in a country it does not cover",
+        "1 SIM outside its countries",
     ):
         assert words in one, words
     assert f'href="/sims/{sim.giccid}/"' in one

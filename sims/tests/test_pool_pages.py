@@ -18,6 +18,7 @@ from sims.models import Account, PoolHistory, RatePlan, SharePool, Sim, SyncRun
 from sims.selectors import pools
 from sims.services import sync
 from sims.services.tallies import mend
+from sims.views.pools import PoolListView
 from staff.models import User
 
 pytestmark = pytest.mark.django_db
@@ -25,6 +26,9 @@ pytestmark = pytest.mark.django_db
 MB = 1024 * 1024
 START, NOW, END = (datetime(2026, 11, day, hour, tzinfo=UTC) for day, hour in ((1, 0), (16, 12), (30, 0)))
 ODD = ["EU/1", "50% off?", "ü&ö", "x#y", "c" * 67 + "~0123456789ab", "..", "/a", "-"]
+
+
+HTMX = {"HX-Request": "true", "HX-Target": "results"}
 
 
 def chart(html: str, name: str) -> dict:
@@ -38,12 +42,12 @@ def figures(html: str) -> dict[str, tuple[str, str]]:
 
 
 def counted(client, address: str) -> str:
-    [token] = re.findall(r'data-result-count="([^"]*)"', client.get(address).content.decode())
+    [token] = re.findall(r'data-result-count="([^"]*)"', client.get(address, headers=HTMX).content.decode())
     return token
 
 
 def rows(part: str, html: str) -> list[str]:
-    return re.findall(r'data-giccid="(\d+)"', html.split(f'aria-labelledby="{part}-title"')[1].split("</section>")[0])
+    return re.findall(r'data-giccid="(\d+)"', html.split(f'id="{part}"')[1].split("</section>")[0])
 
 
 @pytest.fixture
@@ -129,8 +133,11 @@ def test_the_cycle_is_drawn_with_its_gap_and_where_it_is_heading(pool, login, vi
 def test_a_projection_needs_a_running_cycle_and_goes_by_it_alone_while_little_is_known(pool):
     few = [row for row in pools.history(pool, START.date()) if row.day.day > 14]
     by_cycle = pools.projection(pool, few)
+    assert by_cycle is not None
     assert by_cycle.a_day == int(104 * MB / 15.5)
-    assert pools.projection(pool, pools.history(pool, START.date() - timedelta(days=40))).a_day == 10 * MB
+    by_week = pools.projection(pool, pools.history(pool, START.date() - timedelta(days=40)))
+    assert by_week is not None
+    assert by_week.a_day == 10 * MB
     for change in (
         {"cycle_end": NOW}, {"cycle_end": None}, {"cycle_start": None}, {"data_usage": None}, {"fetched_at": None},
         {"cycle_start": NOW - timedelta(minutes=10)},
@@ -138,7 +145,9 @@ def test_a_projection_needs_a_running_cycle_and_goes_by_it_alone_while_little_is
         changed = SharePool(**{**{f.name: getattr(pool, f.name) for f in pool._meta.concrete_fields}, **change})
         assert pools.projection(changed, few) is None
     pool.data_usage = pool.data_quota
-    assert pools.projection(pool, few).full_on is None
+    full = pools.projection(pool, few)
+    assert full is not None
+    assert full.full_on is None
     read(pool, datetime(2026, 11, 12, 1, tzinfo=UTC), 200 * MB)
     assert pools.full_since(pool, pools.history(pool, START.date())) == datetime(2026, 11, 12).date()  # noqa: DTZ001 - a day
 
@@ -179,7 +188,7 @@ def test_a_large_pool_counts_only_what_an_index_holds(members, agent, monkeypatc
     assert figures(login(agent).get("/pools/EU-POOL/").content.decode())["pool_unused"][0] == "2+"
 
 
-def test_the_list_is_searched_filtered_sorted_and_saved(pool, login, viewer):
+def test_the_list_is_searched_filtered_sorted_and_saved(pool, login, viewer, monkeypatch):
     SharePool.objects.create(code="EMPTY", data_usage=2**62, data_quota=2**62 + 2**61)
     SharePool.objects.create(code="NEW")
     client = login(viewer)
@@ -196,6 +205,16 @@ def test_the_list_is_searched_filtered_sorted_and_saved(pool, login, viewer):
     assert codes("quota=50-80") == ["EMPTY", "EU-POOL"]
     assert codes("quota=none") == ["NEW"]
     assert codes("quota=over&quota=nonsense") == []
+    for sort in ("-used", "used", "ends", "-sims", "account"):
+        whole, page = codes(f"sort={sort}"), f"/pools/?sort={sort}"
+        monkeypatch.setattr(PoolListView, "page_size", 1)
+        by_page = []
+        while page:
+            html = client.get(page).content.decode()
+            by_page += re.findall('data-pool="([^"]*)"', html)
+            page = unescape((re.findall('rel="next" href="([^"]*)"', html) or [""])[0])
+        assert by_page == whole, sort
+        monkeypatch.undo()
     [_head, line] = b"".join(client.get("/pools/?export=csv&q=europe")).decode().splitlines()
     cells = line.split(",")
     assert cells[:4] == ["EU-POOL", "Europe", "example_account", "EU-1"]
@@ -211,14 +230,13 @@ def test_any_code_has_a_page_and_leads_to_its_members(make_sim, login, viewer, m
     mend()
     listed = client.get("/pools/").content.decode()
     for code in ODD:
-        link = f'href="{escape(pool_url(code))}"'
-        assert link in listed, code
-        assert link in client.get(f"/sims/{giccids[code]}/").content.decode(), code
+        assert f'href="{escape(pool_url(code))}"' in listed, code
         html = client.get(pool_url(code)).content.decode()
-        assert "data-stub" in html
+        assert "data-stub" in html, code
         count, address = figures(html)["pool_members"]
         assert (count, counted(client, address)) == ("1", "1"), code
         assert limited.get(pool_url(code)).status_code == 404
+    assert f'href="{escape(pool_url(".."))}"' in client.get(f"/sims/{giccids['..']}/").content.decode()
     # Nobody has told yet whose pool it is: a limited user has no way to it, and is led to none.
     sim = make_sim(pool="STUB")
     scoped = login(make_user("Viewer", ["example_account"]))

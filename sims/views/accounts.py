@@ -24,6 +24,7 @@ from sims.selectors.pools import percent, projection, recent
 from sims.tables_accounts import ORDERS, AccountFilterSet, AccountTable, account_badge
 
 RANGES = (31, 92, 400)
+_CONTACT_LINES = 12
 _ACTS = {
     Sim.Status.ACTIVATED: _("Activations"),
     Sim.Status.DEACTIVATED: _("Suspensions"),
@@ -60,7 +61,7 @@ class AccountListView(ListView):
         enterprise = accounts.get_enterprise(self.request.user)
         return {
             "enterprise": enterprise,
-            "contact": accounts.contact_lines(enterprise.contact) if enterprise else [],
+            "contact": accounts.contact_lines(enterprise.contact)[:_CONTACT_LINES] if enterprise else [],
             "empty_title": _("No accounts yet"),
             "empty_text": _("They appear with the first reading of accounts, plans and pools."),
         }

@@ -27,6 +27,8 @@ from sims.selectors.plans import SUPPLEMENTARY, chosen_plans, list_plans
 
 MOST_PLANS = 12
 """Plans that are charged in one request."""
+_MOST_NAMED = 100
+"""Plans that an address may name; what is more than can be charged is said to be left out."""
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Asked:
     @cached_property
     def codes(self) -> list[str]:
         """The plans that the address names."""
-        return [code for code in dict.fromkeys(self.data.getlist("on")) if code]
+        return [code for code in dict.fromkeys(self.data.getlist("on")) if code][:_MOST_NAMED]
 
     @cached_property
     def plans(self) -> list[RatePlan]:
@@ -119,15 +121,14 @@ def plans_cost(request: HttpRequest) -> HttpResponseBase:
         }
         return exports.begin(request, NAME, params)
     count = costs.how_many(sims)
+    is_soon_done = not count.capped and costs.is_soon_done(sims, cycles=asked.cycles)
     if exports.PARAMETER in request.GET:
         table = table_of(sims, asked.plans, cycles=asked.cycles)
-        return exports.give(request, table, count, query=asked.state.urlencode())
+        rows = Count(count.number, not is_soon_done)
+        return exports.give(request, table, rows, query=asked.state.urlencode())
     made: Report | None = None
-    if not count.capped and count.number and asked.plans:
-        try:
-            made = report(costs.add_up(sims, asked.plans, cycles=asked.cycles))
-        except costs.TooMuch:
-            made = None
+    if is_soon_done and count.number and asked.plans:
+        made = report(costs.add_up(sims, asked.plans, cycles=asked.cycles))
     return render(request, "sims/plans_cost.html", _context(asked, count, made))
 
 

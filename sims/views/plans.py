@@ -26,6 +26,8 @@ from sims.tables_plans import PlanTable, billing_word, kind_word, sims_address, 
 from staff.scopes import scoped
 
 _MOST_SUGGESTED = 3
+_MOST_TICKED = 20
+"""Codes in an address; more than can be compared are told so."""
 
 
 class PlanListView(ListView):
@@ -83,6 +85,7 @@ def plan_page(request: HttpRequest, code: str) -> HttpResponse:
     chart = plan_charts.per_gb(plan, others) if others else None
     suggested = [plan.code, *(other.code for other in others[:_MOST_SUGGESTED])]
     per_gb = plans.price_per_gb(plan)
+    on_it = plans.on_plans(request.user, [plan])[plan.code]
     context = {
         "plan": plan,
         "kind": kind_word(plan),
@@ -90,10 +93,10 @@ def plan_page(request: HttpRequest, code: str) -> HttpResponse:
         "validity": validity_word(plan),
         "price": money(plan.price, plan.currency),
         "per_gb": rounded(per_gb, plan.currency),
-        "is_basic": plan.kind != plans.SUPPLEMENTARY,
+        "is_basic": not on_it.is_addon,
         "countries": [country_label(each) for each in plans.countries_of(plan)],
-        "on_it": plans.on_plans(request.user, [plan])[plan.code],
-        "sims_url": sims_address(plan),
+        "on_it": on_it,
+        "sims_url": sims_address(plan, on_it),
         "accounts": plans.accounts_of(request.user, plan),
         "pools": _pools(request, plan),
         "chart": chart,
@@ -116,7 +119,7 @@ def plans_compare(request: HttpRequest) -> HttpResponse:
         # What the script kept over pages holds what is ticked on this one, too.
         codes = [code for code in dict.fromkeys([*request.GET["ticked"].splitlines(), *codes]) if code]
     if "ticked" in request.GET:
-        return redirect(_address("sims:plans_compare", plan=codes))
+        return redirect(_address("sims:plans_compare", plan=codes[:_MOST_TICKED]))
     found = plans.chosen_plans(request.user, codes[: plan_compare.MOST + 1])
     known = {plan.code for plan in found}
     context: dict[str, Any] = {

@@ -213,7 +213,7 @@
   function go(key) {
     const begun = Date.now() - goes < GO_WITHIN;
     goes = 0;
-    const link = begun && document.querySelector(`.nav-link[data-go="${CSS.escape(key)}"]`);
+    const link = begun && document.querySelector(`[data-go="${CSS.escape(key)}"] > .nav-link`);
     if (link) link.click();
     return Boolean(link);
   }

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import sign_in
 
 PAGES = [
+    "/",
     "/sims/",
     "/sims/?q=898&status=ACTIVATED&sort=-giccid",
     "/sims/?q=nothing-has-this",
@@ -14,6 +15,8 @@ PAGES = [
     "/sims/{giccid}/usage/?show=cycles",
     "/sims/{giccid}/operations/suspend/",
     "/sims/{giccid}/operations/change_plan/",
+    "/accounts/example_account/",
+    "/pools/EU-POOL-1/",
     "/operations/",
     "/jobs/",
     "/jobs/new/",
@@ -30,6 +33,8 @@ PAGES = [
     "/notifications/forwards/",
     "/notifications/forwards/new/",
     "/notifications/deliveries/",
+    "/plans/compare/?plan=EU-100M-M&plan=TOPUP-50M",
+    "/plans/cost/?plan=EU-100M-M",
     "/exports/",
     "/pushes/",
     "/sync/",
