@@ -33,7 +33,7 @@ help:
 	@echo "make format   bring every file into the agreed format"
 	@echo "make bench    how the pages do with a large fleet, against references, in one run (docs/performance.md)"
 	@echo "              FLEET=1000000 DATABASE=$(DATABASE) BARS=1,2 KEEP=directory WALK=100000 ARGS=…"
-	@echo "make bench-small  the same with 20,000 SIMs and loose bounds, in about a minute"
+	@echo "make bench-small  the same with 20,000 SIMs and loose bounds, for a quick look"
 	@echo "make clean    remove the virtual environment and caches; the demo's data stays"
 
 # The stamp is older than the requirements: install. An install that was broken off leaves no stamp.

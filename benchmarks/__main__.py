@@ -39,14 +39,14 @@ BARS: dict[int, Callable[[Run], list[Row]]] = {
 """Bar 9, the number of queries, is ``tests/query_counts.json``."""
 
 SMALL_FLEET = 20_000
-SMALL = Size(runs=3, runs_of_many=3, sample=3, rounds=3, requests=24, changes=400, small=True)
-SMALL_WALK = 3_000
+SMALL = Size(runs=3, runs_of_many=3, sample=2, rounds=2, requests=16, changes=150, small=True)
+SMALL_WALK = 2_000
 
 
 def main() -> int:
     """Measure what the command line asks for; the exit code."""
     options = _options()
-    size = SMALL if options.small else Size(runs=options.runs, sample=-1 if options.thorough else 0)
+    size = SMALL if options.small else Size(runs=options.runs, sample=-1 if options.thorough else options.sample)
     fleet = SMALL_FLEET if options.small else options.fleet
     walk = SMALL_WALK if options.small else options.walk or fleet
     began = time.perf_counter()
@@ -102,6 +102,7 @@ def _options() -> argparse.Namespace:
         "--walk", type=int, default=0, help="SIMs that the carrier lists in bar 6; the fleet by default"
     )
     parser.add_argument("--keep", type=Path, help="a directory whose databases are built once and used again")
+    parser.add_argument("--sample", type=int, default=0, help="so many sorts, filters, pairs, searches; all by default")
     parser.add_argument("--thorough", action="store_true", help="all pairs of filters")
     parser.add_argument("--small", action="store_true", help=f"{SMALL_FLEET:,} SIMs, loose bounds: make bench-small")
     parser.add_argument("--accept", action="store_true", help="with --small: take its bounds from this run")

@@ -73,12 +73,13 @@ def ask(name: str) -> tuple[float, float]:
 
 
 def profile(name: str, calls: int = 20, lines: int = 25) -> str:
-    """Where the time of a page goes: the functions that take most by themselves, then with what they call."""
+    """Where the computing of a page goes: the functions that take most by themselves, then with what they call."""
     import cProfile
     import io
     import pstats
+    import time
 
-    profiler = cProfile.Profile()
+    profiler = cProfile.Profile(time.process_time)
     profiler.runcall(lambda: [_get(_pages[name]) for _ in range(calls)])
     text = io.StringIO()
     figures = pstats.Stats(profiler, stream=text)

@@ -136,4 +136,4 @@ def keep_loose_bounds(rows: Iterable[Row]) -> None:
 
 if __name__ == "__main__":
     for path in sys.argv[1:]:
-        print(markdown(json.loads(Path(path).read_text())["rows"]))
+        print(markdown(json.loads(Path(path).read_text()).get("rows", ())))

@@ -106,10 +106,10 @@ def on_sqlite(run: Run) -> list[Row]:
 
 def _grown(bar: int, run: Run, large: Pages, small: Pages, limit: float) -> list[Row]:
     """Each page of the large fleet by the same of the small one, a row for each kind, that of the worst."""
-    # Anew, so that both are measured in the same turns; a small run has no time for that.
+    # Anew, so that both are measured in the same turns.
     others = () if run.size.small and bar == 10 else OF_LISTS
-    measure([large, small], (*SINGLE, *others), run.size.runs, anew=not run.size.small)
-    measure([large, small], MANY, run.size.runs_of_many, anew=not run.size.small)
+    measure([large, small], (*SINGLE, *others), run.size.runs, anew=True)
+    measure([large, small], MANY, run.size.runs_of_many, anew=True)
     reference = f"{run.small.sims if bar == 4 else run.of_sqlite[1].sims:,} SIMs"
 
     def ratio(name: str) -> float:
