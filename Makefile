@@ -4,6 +4,10 @@ PORT ?= 8000
 SIMULATOR_PORT ?= 9000
 FLEET ?= 2000
 DATA_DIR ?= var
+DATABASE ?= postgres
+BARS ?=
+KEEP ?=
+WALK ?=
 SMARTHUB_BASE_URL ?=
 SMARTHUB_API_KEY ?=
 export PORT SIMULATOR_PORT FLEET DATA_DIR SMARTHUB_BASE_URL SMARTHUB_API_KEY
@@ -17,7 +21,7 @@ PRODUCTION := env PORTAL_MODE=production DATA_DIR=.production-check DATABASE_URL
 	REDIS_URL=redis://valkey.example:6379/0 SMARTHUB_BASE_URL=https://carrier.example/v1 SMARTHUB_API_KEY=none
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-browser test-postgres check format clean
+.PHONY: help demo test test-sqlite test-browser test-postgres check format bench bench-small clean
 
 help:
 	@echo "make demo     the whole portal with a simulated carrier, in the foreground"
@@ -27,6 +31,9 @@ help:
 	@echo "              (make test-sqlite, test-browser, test-postgres for one of them)"
 	@echo "make check    lint, format, types, layers, templates, settings, migrations, known vulnerabilities"
 	@echo "make format   bring every file into the agreed format"
+	@echo "make bench    how the pages do with a large fleet, against references, in one run (docs/performance.md)"
+	@echo "              FLEET=1000000 DATABASE=$(DATABASE) BARS=1,2 KEEP=directory WALK=100000 ARGS=…"
+	@echo "make bench-small  the same with 20,000 SIMs and loose bounds, for a quick look"
 	@echo "make clean    remove the virtual environment and caches; the demo's data stays"
 
 # The stamp is older than the requirements: install. An install that was broken off leaves no stamp.
@@ -81,6 +88,14 @@ format: .venv/installed-dev
 	$(BIN) -m ruff check --fix .
 	$(BIN) -m ruff format .
 	find templates -name '*.html' -print0 | xargs -0 .venv/bin/djade --target-version 5.2
+
+# FLEET is the demo's otherwise, whose default is small: only one that was asked for counts here.
+bench: .venv/installed-dev
+	@exec $(BIN) -m benchmarks --fleet $(if $(filter file,$(origin FLEET)),1000000,$(FLEET)) --database $(DATABASE) \
+		$(if $(BARS),--bars $(BARS)) $(if $(KEEP),--keep $(KEEP)) $(if $(WALK),--walk $(WALK)) $(ARGS)
+
+bench-small: .venv/installed-dev
+	@exec $(BIN) -m benchmarks --small $(if $(BARS),--bars $(BARS)) $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles

@@ -33,14 +33,14 @@ def measure(fleet: int, lines: int) -> dict[str, dict[str, Any]]:
     """Seconds for reading and for looking up, of each kind of choice."""
     from django.db import connection
 
-    from benchmarks.fleet import _sims, _write
+    from benchmarks.fleet import sims, write
     from sims.models import Account, RatePlan, SharePool, Sim
     from staff.models import User
 
     Account.objects.bulk_create(Account(name=name) for name in ("example_account", "north_logistics", "harbour"))
     RatePlan.objects.bulk_create(RatePlan(code=f"PLAN-{n:02d}", kind="BASIC") for n in range(12))
     SharePool.objects.bulk_create(SharePool(code=f"POOL-{n}", account_id="harbour") for n in range(4))
-    _write(Sim, _sims(fleet))
+    write(Sim, sims(fleet))
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE sims_sim")

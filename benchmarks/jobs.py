@@ -171,14 +171,14 @@ def _mirror(simulator: Any, sims: int) -> list[str]:
     from django.db import connection
     from django.utils import timezone
 
-    from benchmarks.fleet import _settle, _write
+    from benchmarks.fleet import settle, write
     from sims.models import Account, Sim
 
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     fleet = simulator.seeded()
     Account.objects.bulk_create(Account(name=name) for name in sorted({sim["accountName"] for sim in fleet}))
     names = ("giccid", "imsi", "msisdn", "imei", "status")
-    _write(
+    write(
         Sim,
         (
             {
@@ -192,7 +192,7 @@ def _mirror(simulator: Any, sims: int) -> list[str]:
             for sim in fleet
         ),
     )
-    _settle()
+    settle()
     chosen = Sim.objects.filter(status="ACTIVATED").order_by("giccid").values_list("giccid", flat=True)[:sims]
     if len(found := list(chosen)) < sims:
         raise SystemExit(f"only {len(found)} SIMs are activated; give a larger --fleet")

@@ -35,7 +35,7 @@ def main() -> None:
 def _measure(arguments: argparse.Namespace) -> None:
     from django.http import QueryDict
 
-    from benchmarks.fleet import _settle
+    from benchmarks.fleet import settle
     from sims.models import Account, RatePlan, SharePool, Sim
     from staff.models import User
 
@@ -49,7 +49,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     for start in range(0, len(some), 10_000):
         Sim.objects.filter(pk__in=some[start : start + 10_000]).update(pool="CHOSEN")
     giccids = list(Sim.objects.filter(pool="CHOSEN").values_list("giccid", flat=True))
-    _settle()
+    settle()
     wish: dict[str, Any] = {"actor": actor, "params": {}}
     by_filter = {"kind": "suspend", "source": "filter", "query": QueryDict("pool=CHOSEN")}
     by_state = {"kind": "suspend", "source": "text", "identifiers": "\n".join(giccids)}
@@ -64,16 +64,16 @@ def _measure(arguments: argparse.Namespace) -> None:
 
 def _fleet(size: int) -> None:
     """As the other benchmarks have it, without its timeline."""
-    from benchmarks.fleet import _ACCOUNTS, _sims, _write
+    from benchmarks.fleet import ACCOUNTS, sims, write
     from sims.models import Account, RatePlan, SharePool, Sim
 
     now = timezone.now()
-    Account.objects.bulk_create(Account(name=name, fetched_at=now) for name in _ACCOUNTS)
+    Account.objects.bulk_create(Account(name=name, fetched_at=now) for name in ACCOUNTS)
     RatePlan.objects.bulk_create(
         RatePlan(code=f"PLAN-{n:02d}", kind="BASIC", price=n, currency="EUR", fetched_at=now) for n in range(12)
     )
-    SharePool.objects.bulk_create(SharePool(code=f"POOL-{n}", account_id=_ACCOUNTS[n % 3]) for n in range(4))
-    _write(Sim, _sims(size))
+    SharePool.objects.bulk_create(SharePool(code=f"POOL-{n}", account_id=ACCOUNTS[n % 3]) for n in range(4))
+    write(Sim, sims(size))
 
 
 def _plan(name: str, wish: dict[str, Any]) -> Any:

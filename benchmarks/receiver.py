@@ -21,9 +21,10 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks.stage import machine, save, stage
@@ -143,14 +144,18 @@ def push_body(number: int) -> bytes:
 
 
 def fire(port: int, path: str, requests: int, connections: int, bodies: list[bytes] | None = None) -> Fired:
-    """Send ``requests`` over so many kept connections, each as soon as the one before is answered.
+    """Send ``requests`` pushes, as :func:`fire_requests`."""
+    bodies = bodies or [push_body(number) for number in range(requests)]
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    return fire_requests(port, [head.encode() % len(body) + body for body in bodies], connections)
+
+
+def fire_requests(port: int, requests: list[bytes], connections: int) -> Fired:
+    """Send all of them over so many kept connections, each as soon as the one before is answered.
 
     One thread with plain sockets, so that sending costs as little as it can of the cores that are shared.
     """
-    bodies = bodies or [push_body(number) for number in range(requests)]
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    waiting = [head.encode() % len(body) + body for body in bodies]
-    waiting.reverse()
+    waiting = requests[::-1]
     fired = Fired()
     poll = select.epoll()
     lines: dict[int, _Line] = {}
@@ -181,8 +186,13 @@ def fire(port: int, path: str, requests: int, connections: int, bodies: list[byt
 
 
 @contextmanager
-def server(processes: int = 2) -> Iterator[int]:
-    """The portal behind granian, as in production; gives its port."""
+def server(
+    processes: int = 2,
+    *,
+    application: str = "benchmarks.bare:application",
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[int]:
+    """An application behind granian, as the portal in production; gives its port."""
     from demo.processes import dies_with_parent
     from tests.servers import wait_until
 
@@ -193,9 +203,9 @@ def server(processes: int = 2) -> Iterator[int]:
         f"--interface wsgi --host {HOST} --port {port} --workers {processes} --blocking-threads 8 --log-level error"
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "granian", *options.split(), "--no-ws", "benchmarks.bare:application"],
+        [sys.executable, "-m", "granian", *options.split(), "--no-ws", application],
         cwd=BASE_DIR,
-        env={**os.environ, "ALLOWED_HOSTS": "localhost"},
+        env={**os.environ, **environment, "ALLOWED_HOSTS": "localhost"},
         preexec_fn=dies_with_parent(signal.SIGTERM),
     )
     try:

@@ -9,7 +9,6 @@ import platform
 import resource
 import shutil
 import signal
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +18,8 @@ from typing import Any
 RESULTS = Path(__file__).resolve().parent / "results"
 MEMORY = "4GB"
 """What PostgreSQL may keep of the fleet (shared_buffers); a million SIMs take that much, indexes included."""
-WARM_UP = 3
-"""Calls of each page that are not counted: templates compiled, plans and pages of the database in memory."""
+WRITING = {"max_wal_size": "8GB", "checkpoint_timeout": "30min"}
+"""More options of PostgreSQL: a fleet is written without a checkpoint every few seconds."""
 
 
 @contextlib.contextmanager
@@ -38,28 +37,34 @@ def stage(database: str, **options: str) -> Iterator[Path]:
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         stack.callback(Valkey(directory).stop)
         if database == "postgres":
-            postgres = Postgres(directory, memory=MEMORY)
+            postgres = Postgres(directory, memory=MEMORY, more=WRITING)
             stack.callback(postgres.stop)
             url = postgres.url
         else:
             url = f"sqlite:///{directory / 'portal.sqlite3'}"
-        os.environ.update(
-            PORTAL_MODE="test",
-            DJANGO_SETTINGS_MODULE="smarthub_portal.settings",
-            SECRET_KEY="only-for-benchmarks-" + "x" * 40,
-            DATABASE_URL=url,
-            REDIS_URL=f"unix://{directory / 'valkey.sock'}",
-            DATA_DIR=str(directory),
-            LOG_LEVEL="ERROR",
-            SMARTHUB_RATE="0",
-            SMARTHUB_BASE_URL="http://127.0.0.1:9/v1",
-            SMARTHUB_API_KEY="none",
-        )
+        os.environ.update(environment(directory, url=url, valkey=f"unix://{directory / 'valkey.sock'}"))
         os.environ.update(options)
-        (directory / "staticfiles").mkdir()
         _start_django()
-        stack.callback(_close_connections)
+        stack.callback(close_connections)
         yield directory
+
+
+def environment(directory: Path, *, url: str, valkey: str) -> dict[str, str]:
+    """The environment of a portal whose files are in ``directory``, which is made."""
+    directory.mkdir(parents=True, exist_ok=True)
+    return {
+        "PORTAL_MODE": "test",
+        "DJANGO_SETTINGS_MODULE": "smarthub_portal.settings",
+        "SECRET_KEY": "only-for-benchmarks-" + "x" * 40,
+        "ALLOWED_HOSTS": "localhost,testserver",
+        "DATABASE_URL": url,
+        "REDIS_URL": valkey,
+        "DATA_DIR": str(directory),
+        "LOG_LEVEL": "ERROR",
+        "SMARTHUB_RATE": "0",
+        "SMARTHUB_BASE_URL": "http://127.0.0.1:9/v1",
+        "SMARTHUB_API_KEY": "none",
+    }
 
 
 def _start_django() -> None:
@@ -70,7 +75,8 @@ def _start_django() -> None:
     call_command("migrate", verbosity=0, interactive=False)
 
 
-def _close_connections() -> None:
+def close_connections() -> None:
+    """Give back all connections of this process to the database."""
     from django.db import connections
 
     for connection in connections.all():
@@ -85,17 +91,6 @@ def milliseconds(action: Callable[[], Any]) -> tuple[float, float]:
     start, cpu = time.perf_counter(), time.process_time()
     action()
     return (time.perf_counter() - start) * 1000, (time.process_time() - cpu) * 1000
-
-
-def summary(samples: list[tuple[float, float]]) -> dict[str, float]:
-    """Median, the value that nine of ten calls stay under, the best, and the median of the computing alone."""
-    times = [elapsed for elapsed, _cpu in samples]
-    return {
-        "median_ms": round(statistics.median(times), 2),
-        "p90_ms": round(statistics.quantiles(times, n=10)[-1], 2),
-        "best_ms": round(min(times), 2),
-        "cpu_ms": round(statistics.median(cpu for _elapsed, cpu in samples), 2),
-    }
 
 
 def peak_memory() -> float:

