@@ -272,15 +272,19 @@ def test_a_page_takes_the_same_queries_however_much_there_is(members, pool, make
     assert counts[1] <= 20
 
 
-def test_members_are_looked_up_by_the_index_that_is_for_them(pool):
-    everybody = User(all_accounts=True, is_active=True)
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # With so few rows it would read them all.
-            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-    assert not pools.top_members(everybody, pool)
-    least = pools.members(everybody, pool, Sim.Status.ACTIVATED).order_by(pools._USAGE, "giccid")[:10]
-    assert "sim_pool_members" in least.explain()
+def test_members_are_looked_up_by_the_index_that_is_for_them(pool, make_sim):
     from sims.selectors.usage import top_users
 
+    everybody = User(all_accounts=True, is_active=True)
+    for number in range(80):
+        make_sim(account="elsewhere", data_usage=number * MB)
+    few = [make_sim(account="north", pool=pool, data_usage=number * MB) for number in (1, 2)]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # With so few rows it would read them all; and it is to know how few of them these are.
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+            cursor.execute("ANALYZE sims_sim")
+    assert [sim.pk for sim in pools.top_members(everybody, pool)] == [sim.pk for sim in reversed(few)]
+    least = pools.members(everybody, pool, Sim.Status.ACTIVATED).order_by(pools._USAGE, "giccid")[:10]
+    assert "sim_pool_members" in least.explain()
     assert "sim_account_usage" in top_users(everybody, account="north").explain()
