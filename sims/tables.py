@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from html import escape
 from operator import attrgetter
 from typing import Any, ClassVar
 
 import django_tables2 as tables
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from core.countries import country_name
+from core.per_language import per_language
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import TIME_WIDTH, AgoColumn, BaseTable, tooltip
 from core.templatetags.portal import bytes_tag, grouped, human_bytes, status_badge
@@ -29,15 +31,20 @@ def usage_meter(used: int | None, quota: int | None, percent: int | None) -> Saf
     """How much of a quota is used, as a bar and in figures; a plain number where there is no quota. Bytes."""
     if used is None or not quota or percent is None:
         return bytes_tag(used)
+    return SafeString(f"{_meter(percent, quota)}<span>{escape(human_bytes(used))}</span></div>")
+
+
+@per_language
+def _meter(percent: int, quota: int) -> SafeString:
+    """The bar, in an element that the figure completes."""
     text = _now("%(percent)s%% of %(quota)s") % {"percent": percent, "quota": human_bytes(quota)}
     return format_html(
         '<div class="meter" title="{}"><meter min="0" max="100" low="80" high="99" optimum="0" value="{}" '
-        'aria-label="{}">{}</meter><span>{}</span></div>',
+        'aria-label="{}">{}</meter>',
         text,
         min(percent, 100),
         _now("Quota used"),
         text,
-        human_bytes(used),
     )
 
 
@@ -52,8 +59,8 @@ class SelectColumn(tables.Column):
 
     def render(self, value: str) -> SafeString:
         """The box of one row."""
-        label = _now("Tick %(giccid)s") % {"giccid": value}
-        return format_html('<label><input type="checkbox" data-select-row="{}" aria-label="{}"></label>', value, label)
+        giccid, label = escape(value), escape(_now("Tick %(giccid)s") % {"giccid": value})
+        return SafeString(f'<label><input type="checkbox" data-select-row="{giccid}" aria-label="{label}"></label>')
 
 
 class IdentifierColumn(tables.Column):
@@ -156,8 +163,8 @@ class SimTable(BaseTable):
     def render_giccid(self, record: Sim) -> SafeString:
         """The way to the SIM's page; a word where the carrier no longer lists it."""
         gone = format_html(' <span class="tag">{}</span>', _now("missing")) if record.missing_since else ""
-        url = reverse("sims:detail", args=[record.giccid])
-        return format_html('<a href="{}" data-row-link>{}</a>{}', url, grouped(record.giccid), gone)
+        url = escape(row_url("sims:detail", record.giccid))
+        return SafeString(f'<a href="{url}" data-row-link>{grouped(record.giccid)}</a>{gone}')
 
     def render_status(self, value: str) -> SafeString:
         """Dot and word."""
@@ -185,8 +192,7 @@ class SimTable(BaseTable):
 
     def render_online(self, value: bool) -> SafeString:
         """Dot and word."""
-        css, word = ("online is-online", _now("Online")) if value else ("online", _now("Offline"))
-        return format_html('<span class="{}">{}</span>', css, word)
+        return _online(value)
 
     def render_tags(self, value: list[str]) -> SafeString:
         """A small box for each."""
@@ -197,7 +203,13 @@ class SimTable(BaseTable):
         return record.get_apn_state_display()
 
 
+@per_language
+def _online(value: bool) -> SafeString:
+    css, word = ("online is-online", _now("Online")) if value else ("online", _now("Offline"))
+    return format_html('<span class="{}">{}</span>', css, word)
+
+
 def _named(reference: Any, code: str | None) -> SafeString:
-    if not reference.name:
-        return format_html("{}", code)
-    return format_html('<span title="{} ({})">{}</span>', reference.name, code, reference.name)
+    name = escape(reference.name or "")
+    shown = escape(str(code))
+    return SafeString(f'<span title="{name} ({shown})">{name}</span>' if name else shown)
