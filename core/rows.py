@@ -12,11 +12,14 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from html import escape
+from operator import attrgetter
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
+from django.http import QueryDict
 from django.template import Context
 from django.template.base import render_value_in_context
 from django.templatetags.l10n import localize, unlocalize
@@ -27,19 +30,50 @@ from django_tables2.columns import BoundColumn
 from django_tables2.rows import BoundRow
 from django_tables2.utils import Accessor
 
+from core.icons import icon
+
 Read = Callable[[Any], Any]
 """Gets a record, answers what a cell is made of; ``None`` where there is nothing."""
+Cell = Callable[[Any], str]
 
 _PLAIN = Context()
 _RARE = {"bound_row"}
+_PLACE = ("after", "before", "page")
+"""What a new order does away with in an address."""
 
 
 def rows_html(table: Table, records: Iterable[Any], attributes: str = "") -> SafeString:
     """A ``<tr>`` for each of ``records``; ``attributes`` are put into each of them."""
     opening = _opening(table, attributes)
-    cells = [_cell(table, column) for column in table.columns]
-    rows = [f"{opening(record)}{''.join([cell(record) for cell in cells])}\n    </tr>\n" for record in records]
+    kinds: dict[type, list[Cell]] = {}
+    rows = []
+    for record in records:
+        kind = type(record)
+        cells = kinds.get(kind)
+        if cells is None:
+            cells = kinds[kind] = [_cell(table, column, kind) for column in table.columns]
+        rows.append(f"{opening(record)}{''.join([cell(record) for cell in cells])}\n    </tr>\n")
     return SafeString("".join(rows))
+
+
+def head_html(table: Table, query: QueryDict) -> SafeString:
+    """A ``<th>`` for each column; those that can be sorted by hold a link, which keeps the rest of ``query``."""
+    own = (table.prefixed_order_by_field, *_PLACE)
+    kept = urlencode([(name, value) for name, values in query.lists() if name not in own for value in values])
+    start = escape(f"?{kept}&" if kept else "?") + f"{table.prefixed_order_by_field}="
+    return SafeString("\n    ".join([_head(column, start) for column in table.columns]))
+
+
+def _head(column: BoundColumn, start: str) -> str:
+    said, header = column.attrs["th"].as_html(), text_of(column.header)
+    alias, is_ordered = column.order_by_alias, column.is_ordered
+    is_descending = is_ordered and alias.is_descending
+    order = f' aria-sort="{"descending" if is_descending else "ascending"}"' if is_ordered else ""
+    if not column.orderable:
+        return f'<th scope="col" {said}{order}>{header}</th>'
+    next_order, arrow = alias.next, icon("arrow-down" if is_descending else "arrow-up", 13)
+    link = f'<a href="{start}{next_order}" data-sort="{next_order}">{header}{arrow}</a>'
+    return f'<th scope="col" {said}{order}>{link}</th>'
 
 
 def text_of(content: Any) -> str:
@@ -71,17 +105,24 @@ def _attribute(table: Table, value: Any) -> Read:
     return lambda record: value(**{name: {"record": record, "table": table}[name] for name in wanted or ()})
 
 
-def _cell(table: Table, column: BoundColumn) -> Callable[[Any], str]:
-    """A function that makes the column's ``<td>`` of a record."""
-    content = _content(table, column)
+def _cell(table: Table, column: BoundColumn, kind: type) -> Cell:
+    """A function that makes the column's ``<td>`` of a record of this kind."""
+    content = _content(table, column, kind)
     declared = {**table.attrs, **column.column.attrs}
     attributes: Mapping[str, Any] = declared.get("td", declared.get("cell", {}))
     if any(callable(value) for value in attributes.values()):
         return _varying(table, column, content, attributes)
     said = column.attrs["td"].as_html()
     opening = f"<td {said}>" if said else "<td>"
-    write = _writer(column)
-    return lambda record: f"{opening}{write(content(record))}</td>"
+    if column.column.localize is not None:
+        write = _writer(column)
+        return lambda record: f"{opening}{write(content(record))}</td>"
+
+    def cell(record: Any) -> str:
+        inside = content(record)
+        return f"{opening}{inside if type(inside) is SafeString else text_of(inside)}</td>"
+
+    return cell
 
 
 def _varying(table: Table, column: BoundColumn, content: Read, attributes: Mapping[str, Any]) -> Callable[[Any], str]:
@@ -124,38 +165,30 @@ def _writer(column: BoundColumn) -> Callable[[Any], str]:
     return lambda content: text_of(said(content))
 
 
-def _content(table: Table, column: BoundColumn) -> Read:
-    """What stands in the column's cell of a record."""
+def _content(table: Table, column: BoundColumn, kind: type) -> Read:
+    """What stands in the column's cell of a record of this kind."""
     render = column.render
     wanted = arguments(render)
     if column.link or wanted is None or not _RARE.isdisjoint(wanted):
         return lambda record: BoundRow(record, table).get_cell(column.name)
-    accessor, empty, default = str(column.accessor), column.column.empty_values, column.default
-    readers: dict[type, Read] = {}
+    empty, default = column.column.empty_values, column.default
+    read = reader(kind, str(column.accessor))
 
-    def content(record: Any) -> Any:
-        kind = type(record)
-        read = readers.get(kind)
-        if read is None:
-            read = readers[kind] = reader(kind, accessor)  # type: ignore[arg-type]  # a class can be hashed
+    def of_value(record: Any) -> Any:
         value = read(record)
-        return default if value in empty else rendered(value, record)
+        return default if value in empty else render(value)
 
-    if wanted == ("value",):
+    def of_record(record: Any) -> Any:
+        return default if read(record) in empty else render(record)
 
-        def rendered(value: Any, record: Any) -> Any:
-            return render(value)
-    elif wanted == ("record",):
+    def of_all(record: Any) -> Any:
+        value = read(record)
+        if value in empty:
+            return default
+        known = {"value": value, "record": record, "table": table, "column": column.column, "bound_column": column}
+        return render(**{name: known[name] for name in wanted})
 
-        def rendered(value: Any, record: Any) -> Any:
-            return render(record)
-    else:
-
-        def rendered(value: Any, record: Any) -> Any:
-            known = {"value": value, "record": record, "table": table, "column": column.column, "bound_column": column}
-            return render(**{name: known[name] for name in wanted})
-
-    return content
+    return of_value if wanted == ("value",) else of_record if wanted == ("record",) else of_all
 
 
 def arguments(function: Callable[..., Any]) -> tuple[str, ...] | None:
@@ -183,6 +216,8 @@ def reader(kind: type, accessor: str) -> Read:
         return lambda record: path.resolve(record, quiet=True)
     if _is_choice(kind, accessor):
         last = f"get_{last}_display"
+    elif not way and _is_column(kind, last):
+        return attrgetter(last)
 
     def read(record: Any) -> Any:
         try:
@@ -194,6 +229,10 @@ def reader(kind: type, accessor: str) -> Read:
         return value() if callable(value) and not getattr(value, "alters_data", False) else value
 
     return read
+
+
+def _is_column(kind: type, name: str) -> bool:
+    return issubclass(kind, Model) and any(name in (field.name, field.attname) for field in kind._meta.concrete_fields)
 
 
 def _is_choice(kind: type, accessor: str) -> bool:

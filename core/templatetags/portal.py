@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from html import escape
 
 from django import template
@@ -26,7 +25,6 @@ from django.utils.timesince import TIME_STRINGS
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django_tables2 import Table
-from lucide.templatetags.lucide import lucide
 
 from core import slots
 from core.badges import (
@@ -40,8 +38,9 @@ from core.badges import (
     Badge,
 )
 from core.countries import country_name
+from core.icons import drawn, icon
 from core.per_language import per_language
-from core.rows import rows_html
+from core.rows import head_html, rows_html
 
 register = template.Library()
 
@@ -52,19 +51,7 @@ _UNITS = ("kB", "MB", "GB", "TB", "PB")
 _NOTHING = mark_safe('<span class="none">–</span>')
 
 
-@lru_cache(maxsize=512)
-def _icon(name: str, size: int, css: str) -> SafeString:
-    attributes = {"class": css, "aria-hidden": "true", "focusable": "false"}
-    return mark_safe(lucide(name, size=size, **attributes))  # noqa: S308 - the package's own file, attributes of ours
-
-
-@register.simple_tag
-def icon(name: str, size: int = 16, css: str = "") -> SafeString:
-    """The Lucide icon ``name`` as inline SVG, hidden from screen readers: a word always stands beside it.
-
-    Raises ``lucide.IconDoesNotExist`` for an unknown name. ``css`` is added to its class ``icon``.
-    """
-    return _icon(str(name) + "", size, f"icon {css}".strip())
+register.simple_tag(icon)
 
 
 @register.filter
@@ -97,8 +84,8 @@ def copy(value: object, label: str = "") -> SafeString:
         value,
         _("Copy %(what)s") % {"what": label} if label else _("Copy"),
         _("Copy"),
-        _icon("copy", 14, "icon copy-idle"),
-        _icon("check", 14, "icon copy-done"),
+        drawn("copy", 14, "icon copy-idle"),
+        drawn("check", 14, "icon copy-done"),
     )
 
 
@@ -287,6 +274,12 @@ def switch_badge(on: bool) -> SafeString:
     return _badge(SWITCHES, "on" if on else "off")
 
 
+@register.simple_tag(takes_context=True)
+def table_head(context: Context, table: Table) -> SafeString:
+    """The heads of a table's columns, with the ways to sort it."""
+    return head_html(table, context["request"].GET)
+
+
 @register.simple_tag
 def table_rows(table: Table, oob: bool = False) -> SafeString:
     """The rows of a table, each put where it stands on an open page with ``oob``."""
@@ -343,6 +336,6 @@ def nav_link(
         format_html(' data-go="{}"', go) if go else "",
         url,
         SafeString(' aria-current="page"') if current.startswith(tuple(match.split())) else "",
-        _icon(icon_name, 16, "icon"),
+        drawn(icon_name, 16, "icon"),
         label,
     )
