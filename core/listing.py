@@ -190,6 +190,10 @@ class ListView(PermissionRequiredMixin, View):
         """
         return list(rows)
 
+    def read_page(self, rows: QuerySet[Any], keys: Sequence[str]) -> list[Any]:
+        """The rows of a page, with the attributes ``keys``; for lists whose models hold much that it does not show."""
+        return list(rows)
+
     def get(self, request: HttpRequest) -> HttpResponseBase:
         """The list as the address says."""
         if export_views.PARAMETER in request.GET:
@@ -253,10 +257,11 @@ class ListView(PermissionRequiredMixin, View):
                 after=request.GET.get("after", ""),
                 before=request.GET.get("before", ""),
                 size=self.page_size,
+                read=self.read_page,
             )
         except BadCursor:
             notices.append(_("That link to a page of the list can not be read; this is the first page."))
-            page = paginate(filters.qs, order, size=self.page_size)
+            page = paginate(filters.qs, order, size=self.page_size, read=self.read_page)
         self.decorate(page.rows)
         return Listing(
             name=self.name,

@@ -232,6 +232,9 @@ def reader(kind: type, accessor: str) -> Read:
 
 
 def _is_column(kind: type, name: str) -> bool:
+    """Of a model, or of a row without one (``core.bulk.record_class``)."""
+    if issubclass(kind, tuple):
+        return isinstance(getattr(kind, name, None), property)
     return issubclass(kind, Model) and any(name in (field.name, field.attname) for field in kind._meta.concrete_fields)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import lru_cache
 from html import escape
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import django_tables2 as tables
 from django.utils.html import format_html, format_html_join
@@ -13,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from core.bulk import record_class
 from core.countries import country_name
 from core.per_language import per_language
 from core.rows import row_url
@@ -21,6 +23,7 @@ from core.tables import TIME_WIDTH, AgoColumn, BaseTable, tooltip
 from core.templatetags.portal import bytes_tag, grouped, human_bytes, status_badge
 from sims.models import Sim
 
+_APN_WORDS = dict(Sim.ApnState.choices)
 _CLIPPED = {"td": {"class": "clip"}}
 _CLIPPED_TEXT = {"td": {"class": "clip", "title": tooltip}}
 _CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": tooltip}}
@@ -99,6 +102,35 @@ _FIELDS = {
 def file_fields(shown: Collection[str]) -> list[str]:
     """The columns of a SIM that a file with the table's columns ``shown`` is made of."""
     return ["id", *(field for name in shown for field in _FIELDS.get(name, (name,)))]
+
+
+_JOINED = {"plan": "plan__name", "pool": "pool__name"}
+
+
+def page_fields(shown: Collection[str]) -> list[str]:
+    """The columns of a SIM that a page with the table's columns ``shown`` is made of."""
+    always = ("id", "giccid", "missing_since", "changed_at")
+    joined = [_JOINED[name] for name in shown if name in _JOINED]
+    more = ["quota_percent"] if "usage" in shown else []
+    return list(dict.fromkeys([*always, *file_fields(shown), *more, *joined]))
+
+
+@lru_cache(maxsize=256)
+def page_row(columns: tuple[str, ...]) -> type[Any]:
+    """Rows of these columns, which the table reads as it does a SIM."""
+
+    def named(field: str) -> Callable[[Any], Reference | None]:
+        code, name = attrgetter(f"{field}_id"), attrgetter(f"{field}__name")
+        return lambda row: Reference(name(row)) if code(row) is not None else None
+
+    more = {field: named(field) for field, joined in _JOINED.items() if joined in columns}
+    return record_class(columns, pk=attrgetter("id"), **more)
+
+
+class Reference(NamedTuple):
+    """A plan or a pool."""
+
+    name: str
 
 
 class SimTable(BaseTable):
@@ -200,7 +232,7 @@ class SimTable(BaseTable):
 
     def render_apn(self, record: Sim) -> Any:
         """All APNs in one word."""
-        return record.get_apn_state_display()
+        return _APN_WORDS.get(record.apn_state, record.apn_state)
 
 
 @per_language

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ from core.tables import AgoColumn, BaseTable, tooltip
 from core.templatetags import portal
 from operations.models import Operation
 from sims.models import RatePlan, SharePool, Sim
-from sims.tables import SimTable
+from sims.tables import SimTable, page_fields, page_row
 
 EVIL = '<b title="x">&\'Ünï</b>'
 NOW = datetime(2026, 3, 31, 12, 0, 0, tzinfo=UTC)
@@ -122,6 +123,20 @@ def test_sims_are_written_as_django_tables2_does_it() -> None:
         sim.tag_names = [EVIL, "x"] if sim.pk % 2 else None  # type: ignore[attr-defined]  # put there by the view
     with time_machine.travel(NOW, tick=False):
         assert rows_html(SimTable(sims), sims) == usual(SimTable(sims))
+
+
+def test_rows_without_models_are_written_as_models_are(make_sim: Callable[..., Sim]) -> None:
+    make_sim(giccid="8986011805021000040", status="RETIRED", missing_since=NOW, apn_state="MIXED", country_code="DE")
+    make_sim(giccid="8986011805021000057", data_usage=7, data_quota=100, quota_percent=7, last_session_at=NOW)
+    Sim.objects.update(plan=RatePlan.objects.create(code="P", name=EVIL), pool=None)
+    names = SimTable.shown_columns(list(SimTable.base_columns))
+    sims = Sim.objects.select_related("plan", "pool").order_by("pk")
+    columns = tuple(page_fields(names))
+    rows = list(map(page_row(columns), sims.values_list(*columns)))
+    models = list(sims)
+    for row in [*rows, *models]:
+        row.tag_names = ["x"]
+    assert rows_html(SimTable(rows), rows) == rows_html(SimTable(models), models)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
