@@ -28,6 +28,7 @@ from django.views import View
 from core import exports
 from core.filters import Chip, Choice, FilterSet, Group, address, options
 from core.paging import PAGE_SIZE, BadCursor, Count, Order, Page, capped_count, pages, paginate
+from core.per_language import per_language
 from core.spreadsheets import AS_IT_IS, Cell, Column, Table, cell
 from core.tables import BaseTable
 from core.views import exports as export_views
@@ -136,9 +137,13 @@ class Listing:
     @property
     def columns(self) -> SafeString:
         """Columns to choose from."""
-        shown = set(self.table.columns.names())
-        columns = self.table.optional_columns()
-        return options("columns", [Choice(name, capfirst(str(header)), name in shown) for name, header in columns])
+        return _column_options(type(self.table), frozenset(self.table.columns.names()))
+
+
+@per_language
+def _column_options(table_class: type[BaseTable], shown: frozenset[str]) -> SafeString:
+    columns = table_class.optional_columns()
+    return options("columns", [Choice(name, capfirst(str(header)), name in shown) for name, header in columns])
 
 
 class ListView(PermissionRequiredMixin, View):

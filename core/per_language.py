@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any, TypeVar, TypeVarTuple
 
+from django.conf import settings
 from django.utils.translation import get_language
 
 Ts = TypeVarTuple("Ts")
@@ -23,6 +24,7 @@ def per_language(function: Callable[[*Ts], R]) -> Callable[[*Ts], R]:
 
     @wraps(function)
     def answer(*args: *Ts) -> R:
-        return kept(get_language(), *args)
+        # Which one it is takes longer to find out than most of what is kept here.
+        return kept(get_language() if len(settings.LANGUAGES) > 1 else None, *args)
 
     return answer

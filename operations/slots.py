@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from core import facts, navigation
 from core.facts import CountOf
 from core.listing import Listing
+from core.per_language import per_language
 from core.templatetags.portal import icon
 from operations import selectors_jobs
 from operations.kinds import KINDS
@@ -64,9 +65,16 @@ def selection(request: HttpRequest, *, listing: Listing) -> SafeString:
     if listing.name != "sims" or not request.user.has_perm("operations.run_batch_job"):
         return SafeString("")
     user: Any = request.user
-    kinds = [(kind, rules.why_not_make(kind.name, user)) for kind in KINDS.values()]
-    context = {"kinds": kinds, "listing": listing, "query": _query(listing)}
+    buttons = _kind_buttons(tuple((name, rules.why_not_make(name, user)) for name in KINDS))
+    context = {"buttons": buttons, "listing": listing, "query": _query(listing)}
     return SafeString(render_to_string("operations/job_selection.html", context, request=request))
+
+
+@per_language
+def _kind_buttons(kinds: tuple[tuple[str, str], ...]) -> SafeString:
+    """What can be done with SIMs, each with the reason why it can't be."""
+    context = {"kinds": [(KINDS[name], why_not) for name, why_not in kinds]}
+    return render_to_string("operations/job_kinds.html", context)
 
 
 def _query(listing: Listing) -> str:

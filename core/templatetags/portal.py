@@ -14,8 +14,9 @@ from django import template
 from django.conf import settings
 from django.http import HttpRequest
 from django.template import Context
+from django.template.loader import render_to_string
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.dates import MONTHS_3
 from django.utils.formats import date_format, get_format, number_format
@@ -298,6 +299,13 @@ def chart_script() -> SafeString:
     return format_html('<script src="{}" defer></script>', static("js/charts.js"))
 
 
+@register.simple_tag
+@per_language
+def constant(template_name: str) -> SafeString:
+    """A template that shows the same on every page and to everybody."""
+    return render_to_string(template_name)
+
+
 @register.simple_tag(takes_context=True)
 def slot(context: Context, name: str, **arguments: object) -> SafeString:
     """What apps above have put into the place ``name`` of this page (see :mod:`core.slots`)."""
@@ -326,16 +334,24 @@ def nav_link(
     request: HttpRequest = context["request"]
     if perm and not request.user.has_perm(perm):
         return SafeString("")
+    current = f"{getattr(request.resolver_match, 'view_name', '') or ''}$"
+    is_current = current.startswith(tuple(match.split()))
+    return _nav_link(view, str(label), icon_name, is_current, go, settings.ROOT_URLCONF, get_script_prefix())
+
+
+@per_language
+def _nav_link(
+    view: str, label: str, icon_name: str, is_current: bool, go: str, _urlconf: str, _prefix: str
+) -> SafeString:
     try:
         url = reverse(view)
     except NoReverseMatch:
         return SafeString("")
-    current = f"{getattr(request.resolver_match, 'view_name', '') or ''}$"
     return format_html(
         '<li{}><a class="nav-link" href="{}"{}>{}<span>{}</span></a></li>',
         format_html(' data-go="{}"', go) if go else "",
         url,
-        SafeString(' aria-current="page"') if current.startswith(tuple(match.split())) else "",
+        SafeString(' aria-current="page"') if is_current else "",
         drawn(icon_name, 16, "icon"),
         label,
     )
