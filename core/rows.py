@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partialmethod
 from html import escape
+from inspect import getattr_static
 from operator import attrgetter
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.http import QueryDict
 from django.template import Context
 from django.template.base import render_value_in_context
 from django.templatetags.l10n import localize, unlocalize
 from django.urls import get_script_prefix, reverse
+from django.utils.encoding import force_str
 from django.utils.safestring import SafeString
 from django_tables2 import Table
 from django_tables2.columns import BoundColumn
@@ -172,7 +173,8 @@ def _content(table: Table, column: BoundColumn, kind: type) -> Read:
     if column.link or wanted is None or not _RARE.isdisjoint(wanted):
         return lambda record: BoundRow(record, table).get_cell(column.name)
     empty, default = column.column.empty_values, column.default
-    read = reader(kind, str(column.accessor))
+    # Who wants the record alone gets no value, so that of a choice need not be put into words.
+    read = reader(kind, str(column.accessor), in_words=wanted != ("record",))
 
     def of_value(record: Any) -> Any:
         value = read(record)
@@ -205,8 +207,10 @@ def _arguments(function: Callable[..., Any], is_method: bool) -> tuple[str, ...]
 
 
 @lru_cache(maxsize=2048)
-def reader(kind: type, accessor: str) -> Read:
+def reader(kind: type, accessor: str, *, in_words: bool = True) -> Read:
     """Reads the value at ``accessor`` from a record of this kind; a choice of a model by its word.
+
+    Without ``in_words`` it tells only whether there is one.
 
     What can't be read is ``None``, as django-tables2 has it.
     """
@@ -214,8 +218,13 @@ def reader(kind: type, accessor: str) -> Read:
     if issubclass(kind, Mapping) or not all(name.isidentifier() for name in (*way, last)):
         path = Accessor(accessor)
         return lambda record: path.resolve(record, quiet=True)
-    if _is_choice(kind, accessor):
-        last = f"get_{last}_display"
+    choices = _choices(kind, accessor)
+    if choices and (in_words or not choices.keys().isdisjoint(("", None))):
+        display = f"get_{last}_display"
+        if not way and isinstance(getattr_static(kind, display), partialmethod):
+            value_of = attrgetter(last)
+            return lambda record: force_str(choices.get(value := value_of(record), value), strings_only=True)
+        last = display
     elif not way and _is_column(kind, last):
         return attrgetter(last)
 
@@ -238,14 +247,12 @@ def _is_column(kind: type, name: str) -> bool:
     return issubclass(kind, Model) and any(name in (field.name, field.attname) for field in kind._meta.concrete_fields)
 
 
-def _is_choice(kind: type, accessor: str) -> bool:
+def _choices(kind: type, accessor: str) -> dict[Any, Any]:
+    """The choices of a model's field and their words; none of what is no such field."""
     if not issubclass(kind, Model):
-        return False
-    try:
-        field = Accessor(accessor).get_field(kind)
-    except (FieldDoesNotExist, AttributeError):
-        return False
-    return bool(getattr(field, "choices", ()))
+        return {}
+    field = Accessor(accessor).get_field(kind)
+    return dict(getattr(field, "flatchoices", ()))
 
 
 def row_url(view: str, key: object) -> str:

@@ -6,7 +6,6 @@ import json
 from typing import Any, ClassVar
 
 import django_tables2 as tables
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -15,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from core.badges import Badge
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import ago, exact_time, grouped, icon, or_dash
@@ -144,7 +144,7 @@ class NotificationTable(BaseTable):
             new,
             icon(kinds.icon_of(record.kind)),
             record.pk,
-            reverse("notifications:line", args=[record.pk]),
+            row_url("notifications:line", record.pk),
             kinds.label_of(record.kind),
             format_html(' <span class="muted">· {}</span>', size) if (size := size_of(record)) else "",
         )
@@ -201,7 +201,7 @@ def _newest(item: NotificationItem | None, events: int) -> SafeString | str:
         return ""
     words = _words(item)
     sim = (
-        format_html('<a href="{}">{}</a>', reverse("sims:detail", args=[item.sim.giccid]), grouped(item.sim.giccid))
+        format_html('<a href="{}">{}</a>', row_url("sims:detail", item.sim.giccid), grouped(item.sim.giccid))
         if item.sim
         else ""
     )
@@ -232,7 +232,7 @@ def _at_once(record: Notification, act: str, icon_name: str, label: str, what: s
         'hx-swap="none" aria-label="{}" title="{}">{}</button>',
         act,
         record.pk,
-        reverse("notifications:act", args=[act]),
+        row_url("notifications:act", act),
         json.dumps({"ids": str(record.pk)}),
         label,
         label,
@@ -247,7 +247,7 @@ def _dialog(record: Notification, act: str, icon_name: str, label: str, what: st
         'title="{}">{}</a>',
         act,
         record.pk,
-        reverse("notifications:act", args=[act]),
+        row_url("notifications:act", act),
         record.pk,
         label,
         label,

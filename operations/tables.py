@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 import django_tables2 as tables
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import grouped, operation_badge
@@ -24,7 +24,7 @@ def live_badge(operation: Operation) -> SafeString:
         return badge
     return format_html(
         '<span hx-get="{}" hx-trigger="every 3s" hx-swap="outerHTML" hx-target="this">{}</span>',
-        reverse("operations:badge", args=[operation.pk]),
+        row_url("operations:badge", operation.pk),
         badge,
     )
 
@@ -68,7 +68,7 @@ class OperationTable(BaseTable):
 
     def render_kind(self, record: Operation) -> SafeString:
         """The kind and number, which lead to the operation."""
-        url = reverse("operations:detail", args=[record.pk])
+        url = row_url("operations:detail", record.pk)
         label = record.get_kind_display()
         return format_html('<a href="{}" data-row-link>{} <span class="faint">#{}</span></a>', url, label, record.pk)
 
@@ -79,7 +79,7 @@ class OperationTable(BaseTable):
     def render_sim(self, record: Operation) -> SafeString:
         """The giccid, which leads to the SIM."""
         giccid = record.sim.giccid
-        return format_html('<a href="{}">{}</a>', reverse("sims:detail", args=[giccid]), grouped(giccid))
+        return format_html('<a href="{}">{}</a>', row_url("sims:detail", giccid), grouped(giccid))
 
     def render_change(self, record: Operation) -> SafeString:
         """From and to."""

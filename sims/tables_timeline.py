@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 import django_tables2 as tables
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable, tooltip
 from core.templatetags.portal import grouped, icon, or_dash
@@ -72,7 +73,7 @@ class TimelineTable(BaseTable):
 
     def render_sim(self, record: TimelineEvent) -> SafeString:
         """The way to the SIM."""
-        url = reverse("sims:detail", args=[record.sim.giccid])
+        url = row_url("sims:detail", record.sim.giccid)
         return format_html('<a href="{}" data-row-link>{}</a>', url, grouped(record.sim.giccid))
 
     def render_what(self, record: TimelineEvent) -> SafeString:
@@ -101,12 +102,12 @@ class TimelineTable(BaseTable):
 
     def render_source(self, record: TimelineEvent) -> object:
         """A small box for each that told of it."""
-        told = sources_of(record)
+        told = record.entry.sources  # type: ignore[attr-defined]  # put there by the view
         return format_html_join(" ", '<span class="tag" title="{}">{}</span>', ((m, n) for n, m in told)) or or_dash("")
 
     def render_operation(self, value: int) -> SafeString | str:
         """Its number, which leads to it."""
         try:
-            return format_html('<a href="{}">{}</a>', reverse("operations:detail", args=[value]), value)
+            return format_html('<a href="{}">{}</a>', row_url("operations:detail", value), value)
         except NoReverseMatch:
             return str(value)

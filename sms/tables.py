@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import django_tables2 as tables
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import grouped, icon
@@ -65,7 +65,7 @@ class ConversationTable(BaseTable):
     def render_sim(self, record: Any) -> SafeString:
         """The giccid, which leads to the conversation."""
         giccid = record.sim.giccid
-        url = reverse("sms:conversation", args=[giccid])
+        url = row_url("sms:conversation", giccid)
         return format_html('<a href="{}" data-row-link>{}</a>', url, grouped(giccid))
 
     def render_text(self, record: Any) -> SafeString:
