@@ -44,9 +44,12 @@ def last_operations(sim: Sim, count: int = 5) -> list[Operation]:
 
 def unclear_purchase(sim: Sim) -> Operation | None:
     """A purchase on the SIM whose end a person still has to tell."""
-    return Operation.objects.filter(
-        sim=sim, kind=Operation.Kind.ADD_PLAN, state=Operation.State.NEEDS_ATTENTION
-    ).first()
+    return unclear_purchases(sim).first()
+
+
+def unclear_purchases(sim: Sim | int) -> QuerySet[Operation]:
+    """All of them."""
+    return Operation.objects.filter(sim=sim, kind=Operation.Kind.ADD_PLAN, state=Operation.State.NEEDS_ATTENTION)
 
 
 def scheduled_plan_changes(sim: Sim) -> QuerySet[Operation]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import CharField, Exists, Subquery, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Concat
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -18,10 +21,11 @@ from core.facts import CountOf
 from core.listing import Listing
 from core.per_language import per_language
 from core.templatetags.portal import icon
-from operations import selectors_jobs
+from operations import selectors, selectors_jobs
 from operations.kinds import KINDS
+from operations.models import Operation
 from operations.services.jobs import rules
-from operations.views.pages import sim_operations
+from operations.views.pages import OF_SIM, sim_operations
 from sims.models import RatePlan, Sim
 
 APPROVE = "operations.approve_operation"
@@ -44,8 +48,19 @@ def operations(request: HttpRequest, *, sim: Sim) -> SafeString:
 
 def version(request: HttpRequest, *, sim: Sim) -> str:
     """Differs when an operation of the SIM was asked for or changed its state, also by somebody else."""
-    newest = sim.operations.filter(exclusive=True).order_by("-id").values_list("id", "state").first()
-    return str(newest)
+    return facts.about(request, OF_SIM, sim.pk) or ""
+
+
+def of_sim(_user: Any) -> Combinable:
+    """The number and state of the newest change of a page's SIM; nothing without one."""
+    newest = Operation.objects.filter(sim=facts.SUBJECT, exclusive=True).order_by("-id")
+    words = Concat(Cast("id", CharField()), Value(" "), "state", output_field=CharField())
+    return Subquery(newest.values(words=words)[:1])
+
+
+def unclear(_user: Any) -> Combinable:
+    """Whether a purchase of the page's SIM has to be settled."""
+    return Exists(selectors.unclear_purchases(facts.SUBJECT))
 
 
 def plan_actions(request: HttpRequest, *, plan: RatePlan) -> SafeString:

@@ -119,7 +119,7 @@ def newest_items(lines: Iterable[Notification]) -> dict[int, NotificationItem]:
     return {item.notification_id: item for item in newest}
 
 
-def of_sim(user: AnyUser, sim: Sim) -> QuerySet[NotificationItem]:
+def of_sim(user: AnyUser, sim: Sim | int) -> QuerySet[NotificationItem]:
     """Events of ``sim`` in lines that ``user`` may see, newest first."""
     items = NotificationItem.objects.filter(sim=sim, notification__in=visible(user))
     return items.select_related("event", "notification").order_by("-at", "-id")
