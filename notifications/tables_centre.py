@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from typing import Any, ClassVar
 
 import django_tables2 as tables
@@ -226,30 +227,17 @@ def _fate(line: Notification) -> SafeString | str:
 
 
 def _at_once(record: Notification, act: str, icon_name: str, label: str, what: str) -> SafeString:
-    label = label % {"what": what}
-    return format_html(
-        '<button class="btn btn-quiet btn-icon btn-small" type="button" id="{}-{}" hx-post="{}" hx-vals="{}" '
-        'hx-swap="none" aria-label="{}" title="{}">{}</button>',
-        act,
-        record.pk,
-        row_url("notifications:act", act),
-        json.dumps({"ids": str(record.pk)}),
-        label,
-        label,
-        icon(icon_name, 14),
+    said, url = escape(label % {"what": what}), escape(row_url("notifications:act", act))
+    return SafeString(
+        f'<button class="btn btn-quiet btn-icon btn-small" type="button" id="{act}-{record.pk}" hx-post="{url}" '
+        f'hx-vals="{escape(json.dumps({"ids": str(record.pk)}))}" hx-swap="none" aria-label="{said}" title="{said}">'
+        f"{icon(icon_name, 14)}</button>"
     )
 
 
 def _dialog(record: Notification, act: str, icon_name: str, label: str, what: str) -> SafeString:
-    label = label % {"what": what}
-    return format_html(
-        '<a class="btn btn-quiet btn-icon btn-small" id="{}-{}" href="{}?ids={}" data-dialog-open aria-label="{}" '
-        'title="{}">{}</a>',
-        act,
-        record.pk,
-        row_url("notifications:act", act),
-        record.pk,
-        label,
-        label,
-        icon(icon_name, 14),
+    said, url = escape(label % {"what": what}), escape(row_url("notifications:act", act))
+    return SafeString(
+        f'<a class="btn btn-quiet btn-icon btn-small" id="{act}-{record.pk}" href="{url}?ids={record.pk}" '
+        f'data-dialog-open aria-label="{said}" title="{said}">{icon(icon_name, 14)}</a>'
     )

@@ -38,8 +38,11 @@ def open_operation(sim: Sim) -> Operation | None:
 
 def last_operations(sim: Sim, count: int = 5) -> list[Operation]:
     """The SIM's newest changes, newest first. Messages are none of them: they have their own place."""
-    rows = Operation.objects.filter(sim=sim, exclusive=True).select_related("sim", "actor")
-    return list(rows.order_by("-id")[:count])
+    rows = Operation.objects.filter(sim=sim, exclusive=True).select_related("actor")
+    found = list(rows.order_by("-id")[:count])
+    for operation in found:
+        operation.sim = sim
+    return found
 
 
 def unclear_purchase(sim: Sim) -> Operation | None:

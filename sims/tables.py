@@ -121,7 +121,7 @@ def page_row(columns: tuple[str, ...]) -> type[Any]:
 
     def named(field: str) -> Callable[[Any], Reference | None]:
         code, name = attrgetter(f"{field}_id"), attrgetter(f"{field}__name")
-        return lambda row: Reference(name(row)) if code(row) is not None else None
+        return lambda row: Reference(code(row), name(row)) if code(row) is not None else None
 
     more = {field: named(field) for field, joined in _JOINED.items() if joined in columns}
     return record_class(columns, pk=attrgetter("id"), **more)
@@ -130,6 +130,7 @@ def page_row(columns: tuple[str, ...]) -> type[Any]:
 class Reference(NamedTuple):
     """A plan or a pool."""
 
+    code: str
     name: str
 
 
