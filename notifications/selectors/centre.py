@@ -98,7 +98,8 @@ def unread_count(user: AnyUser) -> Combinable:
 def list_notifications(user: AnyUser) -> QuerySet[Notification]:
     """The lines that ``user`` may see, with ``unread`` and the people concerned."""
     lines = visible(user).select_related("assigned_to", "closed_by")
-    return lines.annotate(unread=Exists(unread(user).filter(pk=OuterRef("pk"))))
+    # The lines are those that the user may see: whether each is one of these need not be asked again.
+    return lines.annotate(unread=Exists(Notification.objects.filter(is_unread(user), pk=OuterRef("pk"))))
 
 
 def get_notification(user: AnyUser, pk: int) -> Notification:
