@@ -64,7 +64,7 @@ class User(AbstractUser):
         """The name of the user's role, of the highest where there are several; empty for none."""
         return highest_role(self.grants.roles)
 
-    def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
         """As Django has it, without the way through all ways to sign in: pages ask some forty times."""
         if obj is None and self.is_active and not self.is_superuser:
             return perm in self.grants.permissions
