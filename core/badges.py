@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 
-class Badge(NamedTuple):
-    """``tone`` is one of ``ok``, ``info``, ``warn``, ``bad``, ``neutral``, ``off``, ``busy`` (docs/ui.md)."""
+@dataclass(frozen=True, eq=False)
+class Badge:
+    """Each is equal to itself alone: what is made of one is kept by it.
+
+    ``tone`` is one of ``ok``, ``info``, ``warn``, ``bad``, ``neutral``, ``off``, ``busy`` (docs/ui.md)."""
 
     tone: str
     label: Promise

@@ -8,22 +8,37 @@ frame, which every page has. What was answered is kept for the length of the req
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Set
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import IntegerField, QuerySet, Subquery
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
+from django.utils import timezone
+
+from core.prepared import MOMENT, NUMBER, Prepared
 
 FRAME = "frame"
 """The place of what every page shows."""
 
 Question = Callable[[Any], Combinable | None]
-"""Gets the user, answers an expression that needs no row, or ``None`` for what is not for this user."""
+"""Gets the user, answers an expression that needs no row, or ``None`` for what is not for this user.
+
+What it answers is kept as SQL as long as the user's rights stay: it depends on nothing else, and takes the time from
+:func:`now`."""
+
+SIM = "sim"
+"""The place of what the page of a SIM asks about it."""
+SUBJECT = NUMBER
+"""Stands for the key of the record that a page shows, in questions for :func:`about`."""
 
 _KEPT = "_facts"
+_is_preparing: ContextVar[bool] = ContextVar("is_preparing", default=False)
 
 
 @dataclass(frozen=True)
@@ -61,21 +76,88 @@ def register(name: str, question: Question, *, place: str = FRAME) -> None:
     _questions[name] = _Asked(place, question)
 
 
+def now() -> datetime:
+    """The time, for questions: in their statements, which are kept, it stands to be filled in."""
+    return MOMENT if _is_preparing.get() else timezone.now()
+
+
 def answer(request: HttpRequest, name: str) -> Any:
     """The answer to the question ``name`` for the user of ``request``; ``None`` for what is not for this user."""
-    known: dict[str, Any] = request.__dict__.setdefault(_KEPT, {})
+    known = _known(request)
     if name not in known:
-        places = {FRAME, _questions[name].place}
-        wanted = {key: asked.question for key, asked in _questions.items() if asked.place in places}
-        asked = {key: question(request.user) for key, question in wanted.items() if key not in known}
-        answers = iter(ask(request.user, *(found for found in asked.values() if found is not None)))
-        known |= {key: None if found is None else next(answers) for key, found in asked.items()}
+        place = _questions[name].place
+        known |= _kept(request, {place, *_frame_of(known)})
     return known[name]
+
+
+def about(request: HttpRequest, name: str, subject: int) -> Any:
+    """The answer to a question about the record that the page shows; see :data:`SUBJECT`.
+
+    Kept as long as the request does nothing but read.
+    """
+    known = _known(request)
+    if (name, subject) not in known or request.method not in ("GET", "HEAD"):
+        place = _questions[name].place
+        found = _kept(request, {place, *_frame_of(known)}, subject)
+        known |= found | {(key, subject): value for key, value in found.items() if key in _names({place})}
+    return known[name, subject]
+
+
+def _known(request: HttpRequest) -> dict[Any, Any]:
+    known: dict[Any, Any] = request.__dict__.setdefault(_KEPT, {})
+    return known
+
+
+def _frame_of(known: dict[Any, Any]) -> set[str]:
+    """The frame, unless it was asked already."""
+    return set() if known.keys() & _names({FRAME}) else {FRAME}
+
+
+def _names(places: Set[str]) -> list[str]:
+    return [name for name, asked in _questions.items() if asked.place in places]
+
+
+def _asked(user: Any, places: Set[str]) -> dict[str, Combinable | None]:
+    return {name: _questions[name].question(user) for name in _names(places)}
+
+
+@dataclass(frozen=True)
+class _Asker:
+    """A user, the same one as long as what they may see stays."""
+
+    standing: Hashable
+    user: Any = field(compare=False)
+
+
+def _kept(request: HttpRequest, places: Set[str], subject: int = 0) -> dict[str, Any]:
+    """The answers for these places. Their statement is kept for each user, for putting it together takes many times as
+    long as answering it."""
+    user: Any = request.user
+    if not user.is_authenticated:
+        return dict.fromkeys(_names(places))
+    names, statement = _statement_for(_Asker(user.standing, user), frozenset(places))
+    values = statement.rows([(MOMENT, timezone.now()), (SUBJECT, subject)])[0] if statement else ()
+    return dict.fromkeys(_names(places)) | dict(zip(names, values, strict=True))
+
+
+@lru_cache(maxsize=256)
+def _statement_for(asker: _Asker, places: frozenset[str]) -> tuple[list[str], Prepared | None]:
+    """The names of the questions that are for this user, and the statement that answers them."""
+    token = _is_preparing.set(True)
+    try:
+        asked = {name: found for name, found in _asked(asker.user, places).items() if found is not None}
+        return list(asked), Prepared(_statement(asker.user, *asked.values())) if asked else None
+    finally:
+        _is_preparing.reset(token)
 
 
 def ask(user: Any, *expressions: Combinable) -> tuple[Any, ...]:
     """The values of ``expressions``, which need no row, in one statement; no query for none of them."""
     if not expressions:
         return ()
+    return _statement(user, *expressions).get()
+
+
+def _statement(user: Any, *expressions: Combinable) -> QuerySet[Any, Any]:
     # A statement needs a row to stand on: the user's own.
-    return get_user_model()._default_manager.values_list(*expressions).get(pk=user.pk)
+    return get_user_model()._default_manager.filter(pk=user.pk).values_list(*expressions)

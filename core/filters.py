@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy, deepcopy
 from dataclasses import dataclass
-from typing import Any
+from html import escape
+from typing import Any, ClassVar
 
 import django_filters
 from django import forms
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import Promise
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 Text = str | Promise
@@ -18,6 +21,14 @@ Choices = Sequence[tuple[str, Text]]
 
 MAX_VALUES = 100
 MAX_LENGTH = 200
+
+
+class Unchanged(dict[str, Any]):
+    """What Django and its friends copy for every request lest it be changed, and nobody here changes."""
+
+    def __deepcopy__(self, memo: Any) -> Unchanged:
+        """The things themselves, in a dictionary of its own."""
+        return Unchanged(self)
 
 
 class AnyValuesField(forms.MultipleChoiceField):
@@ -65,6 +76,15 @@ class ManyFilter(django_filters.Filter):
         self.labels = labels if labels is not None else {} if callable(choices) else dict(choices)
         super().__init__(label=label, **extra)
 
+    def __deepcopy__(self, memo: Any) -> ManyFilter:
+        """For each request, which the copy belongs to. What it is made of stays as it was declared."""
+        return copy(self)
+
+    @property
+    def asks(self) -> bool:
+        """Whether its choices may be asked of the database."""
+        return callable(self.choices)
+
     def filter(self, qs: QuerySet[Any], value: list[str] | None) -> QuerySet[Any]:
         """Rows that match any of ``value``; all of them without one."""
         return qs.filter(self.condition(value)) if value else qs
@@ -90,6 +110,10 @@ class SearchFilter(django_filters.Filter):
         self.find = find
         super().__init__(label=label or _("Search"), max_length=MAX_LENGTH, required=False, **extra)
 
+    def __deepcopy__(self, memo: Any) -> SearchFilter:
+        """As that of :class:`ManyFilter`."""
+        return copy(self)
+
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         """The rows found; all of them for an empty box."""
         return self.find(qs, value) if value else qs
@@ -110,12 +134,33 @@ class Group:
 
     name: str
     label: Text
-    choices: list[Choice]
-    active: int
+    selected: list[str]
+    choices: list[Choice] | None
+    """``None`` for one that asks the database when somebody opens it."""
+
+    @property
+    def options(self) -> SafeString:
+        """The choices as boxes to tick; of those that are not asked for yet, what is ticked, out of sight."""
+        if self.choices is None:
+            hidden = (f'<input type="hidden" name="{self.name}" value="{escape(value)}">' for value in self.selected)
+            return SafeString("".join(hidden))
+        return options(self.name, self.choices)
+
+
+def options(name: str, choices: Iterable[Choice]) -> SafeString:
+    """Boxes to tick, all with the same name. A list page has a hundred of them, so they need no template."""
+    lines = (
+        f'<label class="option"><input type="checkbox" name="{name}" value="{escape(choice.value)}"'
+        f"{' checked' if choice.checked else ''}>{escape(str(choice.label))}</label>\n"
+        for choice in choices
+    )
+    return SafeString("".join(lines))
 
 
 class FilterSet(django_filters.FilterSet):
     """The filters of one list. What can't be used finds nothing and stands in :attr:`problems`."""
+
+    _form_class: ClassVar[type[forms.Form]]
 
     hint: str = ""
     """A word to the person about what was typed, shown beside the count."""
@@ -140,13 +185,26 @@ class FilterSet(django_filters.FilterSet):
         data: QueryDict = self.data
         return [value for value in dict.fromkeys(data.getlist(name)) if value][:MAX_VALUES]
 
-    def groups(self) -> list[Group]:
-        """The filters of the bar. May ask the database for what to offer."""
-        return [
-            Group(name, item.label, item.offered(self.request, selected := self.selected(name)), len(selected))
-            for name, item in self.filters.items()
-            if isinstance(item, ManyFilter)
-        ]
+    @classmethod
+    def get_form_class(cls) -> type[forms.Form]:
+        """The form that checks the address; the same one for every request."""
+        if "_form_class" not in cls.__dict__:
+            fields = {name: item.field for name, item in deepcopy(cls.base_filters).items()}
+            cls._form_class = type(f"{cls.__name__}Form", (forms.Form,), fields)
+            cls._form_class.base_fields = Unchanged(cls._form_class.base_fields)
+        return cls._form_class
+
+    def groups(self, *, whole: bool = False) -> list[Group]:
+        """The filters of the bar, with all their choices if ``whole``: then it may ask the database."""
+        return [self.group(name, whole=whole) for name, item in self.filters.items() if isinstance(item, ManyFilter)]
+
+    def group(self, name: str, *, whole: bool = True) -> Group:
+        """One filter of the bar. ``KeyError`` for a name that is none."""
+        item, selected = self.filters[name], self.selected(name)
+        if not isinstance(item, ManyFilter):
+            raise KeyError(name)
+        choices = item.offered(self.request, selected) if whole or not item.asks else None
+        return Group(name, item.label, selected, choices)
 
     def chips(self, state: QueryDict, path: str) -> list[Chip]:
         """What narrows the list now. ``state`` is the address's state, which each chip's link is made from."""

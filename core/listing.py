@@ -15,23 +15,27 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.db import transaction
 from django.db.models import Expression, QuerySet
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views import View
 
 from core import exports
-from core.filters import Chip, FilterSet, Group, address
+from core.filters import Chip, Choice, FilterSet, Group, address, options
 from core.paging import PAGE_SIZE, BadCursor, Count, Order, Page, capped_count, pages, paginate
+from core.per_language import per_language
 from core.spreadsheets import AS_IT_IS, Cell, Column, Table, cell
 from core.tables import BaseTable
 from core.views import exports as export_views
 
 TEMPLATE = "core/list.html"
+PANEL, WHOLE = "panel", "filters"
+"""In the address: the filter that asks for its choices; that all filters show theirs."""
 ROWS_A_QUERY = 2_000
 """Of a file: few enough to be in memory."""
 
@@ -56,6 +60,8 @@ class Listing:
     selectable: bool
     copies_ticked: bool = True
 
+    whole_filters: bool = False
+    """Whether filters show all that they offer at once, as without script they must."""
     rows_poll: str = ""
     """The address that tells what is new of these rows; see :mod:`core.live_rows`."""
 
@@ -98,8 +104,20 @@ class Listing:
 
     @property
     def groups(self) -> list[Group]:
-        """The filters to choose from; asks the database for some."""
-        return self.filters.groups()
+        """The filters to choose from."""
+        return self.filters.groups(whole=self.whole_filters)
+
+    @property
+    def whole_url(self) -> str:
+        """This page with all that the filters offer."""
+        state = self.state.copy()
+        state[WHOLE] = "1"
+        return address(self.path, state)
+
+    @property
+    def panel_url(self) -> str:
+        """Where a filter asks for what it offers, its name to be put behind."""
+        return f"{self.path}?{PANEL}="
 
     @property
     def files(self) -> list[tuple[str, str]]:
@@ -117,10 +135,15 @@ class Listing:
         return self.count.capped
 
     @property
-    def columns(self) -> list[tuple[str, Any, bool]]:
-        """Columns to choose from: name, header, shown or not."""
-        shown = set(self.table.columns.names())
-        return [(name, header, name in shown) for name, header in self.table.optional_columns()]
+    def columns(self) -> SafeString:
+        """Columns to choose from."""
+        return _column_options(type(self.table), frozenset(self.table.columns.names()))
+
+
+@per_language
+def _column_options(table_class: type[BaseTable], shown: frozenset[str]) -> SafeString:
+    columns = table_class.optional_columns()
+    return options("columns", [Choice(name, capfirst(str(header)), name in shown) for name, header in columns])
 
 
 class ListView(PermissionRequiredMixin, View):
@@ -172,10 +195,16 @@ class ListView(PermissionRequiredMixin, View):
         """
         return list(rows)
 
+    def read_page(self, rows: QuerySet[Any], keys: Sequence[str]) -> list[Any]:
+        """The rows of a page, with the attributes ``keys``; for lists whose models hold much that it does not show."""
+        return list(rows)
+
     def get(self, request: HttpRequest) -> HttpResponseBase:
         """The list as the address says."""
         if export_views.PARAMETER in request.GET:
             return self._file(request)
+        if PANEL in request.GET:
+            return self._panel(request)
         listing = self.build(request)
         context = {"listing": listing, **self.extra_context(listing)}
         htmx: Any = request.htmx  # type: ignore[attr-defined]  # set by django-htmx
@@ -208,6 +237,14 @@ class ListView(PermissionRequiredMixin, View):
         response.status_code = 303
         return response
 
+    def _panel(self, request: HttpRequest) -> HttpResponse:
+        """What one filter offers, for its panel."""
+        try:
+            group = self._filters(request).group(request.GET[PANEL])
+        except KeyError:
+            raise Http404 from None
+        return render(request, f"{TEMPLATE}#panel", {"group": group})
+
     def extra_context(self, listing: Listing) -> dict[str, Any]:
         """More for the template."""
         return {}
@@ -225,10 +262,11 @@ class ListView(PermissionRequiredMixin, View):
                 after=request.GET.get("after", ""),
                 before=request.GET.get("before", ""),
                 size=self.page_size,
+                read=self.read_page,
             )
         except BadCursor:
             notices.append(_("That link to a page of the list can not be read; this is the first page."))
-            page = paginate(filters.qs, order, size=self.page_size)
+            page = paginate(filters.qs, order, size=self.page_size, read=self.read_page)
         self.decorate(page.rows)
         return Listing(
             name=self.name,
@@ -245,6 +283,7 @@ class ListView(PermissionRequiredMixin, View):
             notices=notices,
             selectable=self.selectable,
             copies_ticked=self.copies_ticked,
+            whole_filters=WHOLE in request.GET,
         )
 
     def _filters(self, request: HttpRequest) -> FilterSet:

@@ -66,10 +66,16 @@ class Page(Generic[M]):
 
 
 def paginate(
-    queryset: QuerySet[M], order: Order, *, after: str = "", before: str = "", size: int = PAGE_SIZE
+    queryset: QuerySet[M],
+    order: Order,
+    *,
+    after: str = "",
+    before: str = "",
+    size: int = PAGE_SIZE,
+    read: Callable[[QuerySet[Any], Sequence[str]], list[Any]] | None = None,
 ) -> Page[M]:
     """The first page of ``queryset``, or the one after or before a cursor. One query; going back to the very first
-    page may take a second one, so that it is always full.
+    page may take a second one, so that it is always full. ``read`` as of :func:`pages`.
 
     Raises :class:`BadCursor`.
     """
@@ -80,11 +86,12 @@ def paginate(
     if cursor:
         values = decode(cursor, order, _fields(ordered, order))
         ordered = ordered.filter(*_beyond(direction, values))
-    rows = list(ordered[: size + 1])
+    names = [f"_key{i}" for i in range(len(order.keys))]
+    rows = list(ordered[: size + 1]) if read is None else read(ordered[: size + 1], names)
     more = len(rows) > size
     rows = rows[:size]
     if backwards and not more:
-        return paginate(queryset, order, size=size)
+        return paginate(queryset, order, size=size, read=read)
     if backwards:
         rows.reverse()
     has_next, has_previous = (bool(rows), more) if backwards else (more, bool(cursor))

@@ -11,6 +11,7 @@ from django_tables2.data import TableListData
 from django_tables2.utils import Accessor
 from django_tables2.utils import Sequence as ColumnSequence
 
+from core.filters import Unchanged
 from core.spreadsheets import FileColumn
 from core.templatetags.portal import ago, or_dash
 
@@ -36,6 +37,10 @@ class BaseTable(tables.Table):
     default_columns: ClassVar[tuple[str, ...]] = ()
     files: ClassVar[Mapping[str, tuple[FileColumn, ...]]] = {}
     """What columns become in a file, where that is not the plain value of their accessor; by their names."""
+
+    def __init_subclass__(cls) -> None:
+        # Copied for every table otherwise, though none of ours changes its columns.
+        cls.base_columns = Unchanged(cls.base_columns)
 
     def __init__(self, rows: list[Any], *, shown: list[str] | None = None, **options: Any) -> None:
         if shown is not None:

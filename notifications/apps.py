@@ -20,6 +20,7 @@ class NotificationsConfig(AppConfig):
         carrier_events.register()
         events.listen(record)
         facts.register(own.UNREAD, own.unread)
+        facts.register(own.OF_SIM, own.of_sim, place=facts.SIM)
         slots.fill("navigation.after_operations", own.navigation_entry, rank=1)
         slots.fill("live.badges", own.badge)
         slots.fill("lists.selection", own.selection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Exists
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -22,13 +23,14 @@ from sims.selectors.health import PERMISSION as SEES_SYNC
 
 SEES = "notifications.view_notification"
 SHOWN = 4
-_LAST_PUSH, _SOURCES = "notifications.last_push", "notifications.sources"
+_LAST_PUSH, _SOURCES, _WAITING = "notifications.last_push", "notifications.sources", "notifications.waiting"
 
 
 def register() -> None:
     """Take this app's places on the page, and have asked what they need."""
     facts.register(_LAST_PUSH, _last_push, place=dashboard.PLACE)
     facts.register(_SOURCES, _sources, place=dashboard.PLACE)
+    facts.register(_WAITING, _waiting, place=dashboard.PLACE)
     slots.fill(dashboard.HEALTH, push, rank=1)
     slots.fill(dashboard.NOW, unread_tile, rank=1)
     slots.fill(dashboard.FLEET, last, rank=1)
@@ -41,6 +43,10 @@ def _last_push(user: Any) -> Combinable | None:
 
 def _sources(user: Any) -> Combinable | None:
     return facts.CountOf(PushSource.objects.filter(active=True)) if user.has_perm(SEES_SYNC) else None
+
+
+def _waiting(user: Any) -> Combinable | None:
+    return Exists(centre.visible(user).filter(centre.waiting())) if user.has_perm(SEES) else None
 
 
 def push(request: HttpRequest) -> SafeString:
@@ -79,9 +85,9 @@ def last(request: HttpRequest) -> SafeString:
     """The newest lines that wait."""
     if not request.user.has_perm(SEES):
         return SafeString("")
-    lines = list(centre.list_notifications(request.user).filter(centre.waiting()).order_by("-last_at", "-pk")[:SHOWN])
-    if not lines:
+    if not facts.answer(request, _WAITING):
         return dashboard.nothing("home-notifications")
+    lines = list(centre.list_notifications(request.user).filter(centre.waiting()).order_by("-last_at", "-pk")[:SHOWN])
     rows = [
         {
             "line": line,

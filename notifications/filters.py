@@ -34,6 +34,6 @@ class PushFilter(FilterSet):
     source = ManyFilter(label=_("Source"), condition=lambda v: Q(source__name__in=v), choices=_sources)
     giccid = ManyFilter(label=_("giccid"), condition=lambda v: Q(giccid__in=v))
 
-    def groups(self) -> list[Group]:
+    def groups(self, *, whole: bool = False) -> list[Group]:
         """Without the giccid, which is typed or linked to and has no list to choose from."""
-        return [group for group in super().groups() if group.name != "giccid"]
+        return [group for group in super().groups(whole=whole) if group.name != "giccid"]

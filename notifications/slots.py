@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Exists
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -19,7 +20,7 @@ from notifications import kinds
 from notifications.selectors import centre
 from sims.models import Sim
 
-UNREAD = "notifications.unread"
+UNREAD, OF_SIM = "notifications.unread", "notifications.of_sim"
 SHOWN = 5
 _PERMISSION = "notifications.view_notification"
 
@@ -88,13 +89,18 @@ def selection(request: HttpRequest, *, listing: Listing) -> SafeString | str:
     return render_to_string("notifications/centre_selection.html", context, request=request)
 
 
+def of_sim(user: Any) -> Combinable | None:
+    """Whether there are notifications about the SIM of a page."""
+    return Exists(centre.of_sim(user, facts.SUBJECT)) if user.has_perm(_PERMISSION) else None
+
+
 def sim_card(request: HttpRequest, *, sim: Sim) -> SafeString | str:
     """The last notifications of a SIM as a card for its page; nothing while there is none."""
     if not request.user.has_perm(_PERMISSION):
         return ""
-    newest = list(centre.of_sim(request.user, sim)[:SHOWN])
-    if not newest:
+    if not facts.about(request, OF_SIM, sim.pk):
         return ""
+    newest = list(centre.of_sim(request.user, sim)[:SHOWN])
     rows = [
         {
             "item": item,

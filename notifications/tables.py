@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 import django_tables2 as tables
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import grouped, or_dash, run_badge
@@ -50,7 +50,7 @@ class PushTable(BaseTable):
 
     def render_kind(self, record: Push) -> SafeString:
         """The carrier's word for it, which leads to the push."""
-        url = reverse("notifications:push", args=[record.pk])
+        url = row_url("notifications:push", record.pk)
         return format_html('<a href="{}" data-row-link>{}</a>', url, record.kind or _("unknown"))
 
     def render_state(self, record: Push) -> SafeString:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from typing import Any, ClassVar
 
 import django_tables2 as tables
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from core.badges import Badge
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import ago, exact_time, grouped, icon, or_dash
@@ -144,7 +145,7 @@ class NotificationTable(BaseTable):
             new,
             icon(kinds.icon_of(record.kind)),
             record.pk,
-            reverse("notifications:line", args=[record.pk]),
+            row_url("notifications:line", record.pk),
             kinds.label_of(record.kind),
             format_html(' <span class="muted">· {}</span>', size) if (size := size_of(record)) else "",
         )
@@ -201,7 +202,7 @@ def _newest(item: NotificationItem | None, events: int) -> SafeString | str:
         return ""
     words = _words(item)
     sim = (
-        format_html('<a href="{}">{}</a>', reverse("sims:detail", args=[item.sim.giccid]), grouped(item.sim.giccid))
+        format_html('<a href="{}">{}</a>', row_url("sims:detail", item.sim.giccid), grouped(item.sim.giccid))
         if item.sim
         else ""
     )
@@ -226,30 +227,17 @@ def _fate(line: Notification) -> SafeString | str:
 
 
 def _at_once(record: Notification, act: str, icon_name: str, label: str, what: str) -> SafeString:
-    label = label % {"what": what}
-    return format_html(
-        '<button class="btn btn-quiet btn-icon btn-small" type="button" id="{}-{}" hx-post="{}" hx-vals="{}" '
-        'hx-swap="none" aria-label="{}" title="{}">{}</button>',
-        act,
-        record.pk,
-        reverse("notifications:act", args=[act]),
-        json.dumps({"ids": str(record.pk)}),
-        label,
-        label,
-        icon(icon_name, 14),
+    said, url = escape(label % {"what": what}), escape(row_url("notifications:act", act))
+    return SafeString(
+        f'<button class="btn btn-quiet btn-icon btn-small" type="button" id="{act}-{record.pk}" hx-post="{url}" '
+        f'hx-vals="{escape(json.dumps({"ids": str(record.pk)}))}" hx-swap="none" aria-label="{said}" title="{said}">'
+        f"{icon(icon_name, 14)}</button>"
     )
 
 
 def _dialog(record: Notification, act: str, icon_name: str, label: str, what: str) -> SafeString:
-    label = label % {"what": what}
-    return format_html(
-        '<a class="btn btn-quiet btn-icon btn-small" id="{}-{}" href="{}?ids={}" data-dialog-open aria-label="{}" '
-        'title="{}">{}</a>',
-        act,
-        record.pk,
-        reverse("notifications:act", args=[act]),
-        record.pk,
-        label,
-        label,
-        icon(icon_name, 14),
+    said, url = escape(label % {"what": what}), escape(row_url("notifications:act", act))
+    return SafeString(
+        f'<a class="btn btn-quiet btn-icon btn-small" id="{act}-{record.pk}" href="{url}?ids={record.pk}" '
+        f'data-dialog-open aria-label="{said}" title="{said}">{icon(icon_name, 14)}</a>'
     )

@@ -8,13 +8,13 @@ from uuid import UUID
 import django_tables2 as tables
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from core.filters import Choices, FilterSet, ManyFilter, SearchFilter
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import delivery_badge, grouped, or_dash
@@ -73,7 +73,7 @@ class DeliveryTable(BaseTable):
 
     def render_kind(self, record: Delivery) -> SafeString:
         """Leads to the delivery."""
-        url = reverse("notifications:delivery", args=[record.pk])
+        url = row_url("notifications:delivery", record.pk)
         return format_html('<a href="{}" data-row-link>{}</a>', url, kind_label(record))
 
     def render_state(self, record: Delivery) -> SafeString:

@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import django_tables2 as tables
 from django.db.models import Q
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.filters import FilterSet, ManyFilter, SearchFilter
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import or_dash, severity_badge, switch_badge
@@ -52,9 +52,7 @@ class RuleTable(BaseTable):
 
     def render_name(self, record: Rule) -> SafeString:
         """Leads to the rule."""
-        return format_html(
-            '<a href="{}" data-row-link>{}</a>', reverse("notifications:rule", args=[record.pk]), record.name
-        )
+        return format_html('<a href="{}" data-row-link>{}</a>', row_url("notifications:rule", record.pk), record.name)
 
     def render_active(self, record: Rule) -> SafeString:
         """On or off, as a badge."""

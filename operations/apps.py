@@ -14,9 +14,12 @@ class OperationsConfig(AppConfig):
         from core.slots import fill
         from operations import dashboard, selectors_jobs, slots  # models are there from here on
         from operations.exports import EXPORTER
+        from operations.views.pages import OF_SIM, UNCLEAR
 
         facts.register(slots.WAITING_JOBS, slots.waiting_jobs)
         facts.register(slots.WAITING_OPERATIONS, slots.waiting_operations)
+        facts.register(OF_SIM, slots.of_sim, place=facts.SIM)
+        facts.register(UNCLEAR, slots.unclear, place=facts.SIM)
         fill("sims.detail.actions", slots.actions)
         fill("sims.detail.operations", slots.operations)
         fill("sims.detail.version", slots.version)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from core.per_language import per_language
 from operations import forms
 from operations.kind import Kind, TimelineValues
 from operations.models import Operation
@@ -279,6 +280,7 @@ class SetCustomFields(Kind):
         return TimelineValues(TimelineEvent.Kind.CUSTOM_FIELDS, detail={"changes": changes})
 
 
+@per_language
 def state_name(status: str) -> str:
     """A carrier status in the portal's words; an unknown one as the carrier writes it."""
     known = {str(value): str(label) for value, label in Sim.Status.choices}

@@ -14,7 +14,7 @@ from staff.scopes import scoped
 
 def list_operations(user: User | AnonymousUser) -> QuerySet[Operation]:
     """Operations on SIMs of the accounts that ``user`` may see, in no order; SIM and actor come with them."""
-    operations = Operation.objects.select_related("sim", "actor")
+    operations = Operation.objects.select_related("sim", "actor").defer("sim__raw", "sim__search")
     return scoped(operations, user, account="sim__account_id")
 
 
@@ -38,15 +38,21 @@ def open_operation(sim: Sim) -> Operation | None:
 
 def last_operations(sim: Sim, count: int = 5) -> list[Operation]:
     """The SIM's newest changes, newest first. Messages are none of them: they have their own place."""
-    rows = Operation.objects.filter(sim=sim, exclusive=True).select_related("sim", "actor")
-    return list(rows.order_by("-id")[:count])
+    rows = Operation.objects.filter(sim=sim, exclusive=True).select_related("actor")
+    found = list(rows.order_by("-id")[:count])
+    for operation in found:
+        operation.sim = sim
+    return found
 
 
 def unclear_purchase(sim: Sim) -> Operation | None:
     """A purchase on the SIM whose end a person still has to tell."""
-    return Operation.objects.filter(
-        sim=sim, kind=Operation.Kind.ADD_PLAN, state=Operation.State.NEEDS_ATTENTION
-    ).first()
+    return unclear_purchases(sim).first()
+
+
+def unclear_purchases(sim: Sim | int) -> QuerySet[Operation]:
+    """All of them."""
+    return Operation.objects.filter(sim=sim, kind=Operation.Kind.ADD_PLAN, state=Operation.State.NEEDS_ATTENTION)
 
 
 def scheduled_plan_changes(sim: Sim) -> QuerySet[Operation]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import CharField, Exists, Subquery, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Concat
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -16,11 +19,13 @@ from django.utils.translation import ngettext
 from core import facts, navigation
 from core.facts import CountOf
 from core.listing import Listing
+from core.per_language import per_language
 from core.templatetags.portal import icon
-from operations import selectors_jobs
+from operations import selectors, selectors_jobs
 from operations.kinds import KINDS
+from operations.models import Operation
 from operations.services.jobs import rules
-from operations.views.pages import sim_operations
+from operations.views.pages import OF_SIM, sim_operations
 from sims.models import RatePlan, Sim
 
 APPROVE = "operations.approve_operation"
@@ -43,8 +48,19 @@ def operations(request: HttpRequest, *, sim: Sim) -> SafeString:
 
 def version(request: HttpRequest, *, sim: Sim) -> str:
     """Differs when an operation of the SIM was asked for or changed its state, also by somebody else."""
-    newest = sim.operations.filter(exclusive=True).order_by("-id").values_list("id", "state").first()
-    return str(newest)
+    return facts.about(request, OF_SIM, sim.pk) or ""
+
+
+def of_sim(_user: Any) -> Combinable:
+    """The number and state of the newest change of a page's SIM; nothing without one."""
+    newest = Operation.objects.filter(sim=facts.SUBJECT, exclusive=True).order_by("-id")
+    words = Concat(Cast("id", CharField()), Value(" "), "state", output_field=CharField())
+    return Subquery(newest.values(words=words)[:1])
+
+
+def unclear(_user: Any) -> Combinable:
+    """Whether a purchase of the page's SIM has to be settled."""
+    return Exists(selectors.unclear_purchases(facts.SUBJECT))
 
 
 def plan_actions(request: HttpRequest, *, plan: RatePlan) -> SafeString:
@@ -64,9 +80,16 @@ def selection(request: HttpRequest, *, listing: Listing) -> SafeString:
     if listing.name != "sims" or not request.user.has_perm("operations.run_batch_job"):
         return SafeString("")
     user: Any = request.user
-    kinds = [(kind, rules.why_not_make(kind.name, user)) for kind in KINDS.values()]
-    context = {"kinds": kinds, "listing": listing, "query": _query(listing)}
+    buttons = _kind_buttons(tuple((name, rules.why_not_make(name, user)) for name in KINDS))
+    context = {"buttons": buttons, "listing": listing, "query": _query(listing)}
     return SafeString(render_to_string("operations/job_selection.html", context, request=request))
+
+
+@per_language
+def _kind_buttons(kinds: tuple[tuple[str, str], ...]) -> SafeString:
+    """What can be done with SIMs, each with the reason why it can't be."""
+    context = {"kinds": [(KINDS[name], why_not) for name, why_not in kinds]}
+    return render_to_string("operations/job_kinds.html", context)
 
 
 def _query(listing: Listing) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import ClassVar
 
 import django_tables2 as tables
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from core.per_language import per_language
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import grouped, operation_badge
@@ -24,13 +26,18 @@ def live_badge(operation: Operation) -> SafeString:
         return badge
     return format_html(
         '<span hx-get="{}" hx-trigger="every 3s" hx-swap="outerHTML" hx-target="this">{}</span>',
-        reverse("operations:badge", args=[operation.pk]),
+        row_url("operations:badge", operation.pk),
         badge,
     )
 
 
 def _change(operation: Operation, place: int) -> str:
     return KINDS[operation.kind].change(operation)[place]
+
+
+@per_language
+def _kind_word(kind: str) -> str:
+    return escape(Operation(kind=kind).get_kind_display())
 
 
 class OperationTable(BaseTable):
@@ -68,9 +75,8 @@ class OperationTable(BaseTable):
 
     def render_kind(self, record: Operation) -> SafeString:
         """The kind and number, which lead to the operation."""
-        url = reverse("operations:detail", args=[record.pk])
-        label = record.get_kind_display()
-        return format_html('<a href="{}" data-row-link>{} <span class="faint">#{}</span></a>', url, label, record.pk)
+        url, label = escape(row_url("operations:detail", record.pk)), _kind_word(record.kind)
+        return SafeString(f'<a href="{url}" data-row-link>{label} <span class="faint">#{record.pk}</span></a>')
 
     def render_state(self, record: Operation) -> SafeString:
         """As a badge that keeps itself up to date."""
@@ -79,7 +85,7 @@ class OperationTable(BaseTable):
     def render_sim(self, record: Operation) -> SafeString:
         """The giccid, which leads to the SIM."""
         giccid = record.sim.giccid
-        return format_html('<a href="{}">{}</a>', reverse("sims:detail", args=[giccid]), grouped(giccid))
+        return SafeString(f'<a href="{escape(row_url("sims:detail", giccid))}">{grouped(giccid)}</a>')
 
     def render_change(self, record: Operation) -> SafeString:
         """From and to."""

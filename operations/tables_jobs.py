@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import django_tables2 as tables
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from core.badges import SIM_STATUSES, Badge
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import grouped, status_badge
@@ -92,7 +92,7 @@ def live_job_badge(job: BatchJob) -> SafeString:
         return badge
     return format_html(
         '<span hx-get="{}" hx-trigger="every 4s" hx-swap="outerHTML" hx-target="this">{}</span>',
-        reverse("operations:job_badge", args=[job.pk]),
+        row_url("operations:job_badge", job.pk),
         badge,
     )
 
@@ -137,7 +137,7 @@ class JobTable(BaseTable):
 
     def render_job(self, record: BatchJob) -> SafeString:
         """Kind and number, which lead to the job."""
-        url = reverse("operations:job", args=[record.pk])
+        url = row_url("operations:job", record.pk)
         label = record.get_kind_display()
         return format_html('<a href="{}" data-row-link>{} <span class="faint">#{}</span></a>', url, label, record.pk)
 
@@ -236,7 +236,7 @@ class LineTable(BaseTable):
         """The giccid, which leads to the SIM; what was given where there is none."""
         if record.sim is None:
             return format_html('<span class="muted">{}</span>', record.text)
-        url = reverse("sims:detail", args=[record.sim.giccid])
+        url = row_url("sims:detail", record.sim.giccid)
         link = '<a id="line-{}" href="{}" data-row-link>{}</a>'
         return format_html(link, record.number, url, grouped(record.sim.giccid))
 
@@ -264,7 +264,7 @@ class LineTable(BaseTable):
         tag = format_html(' <span class="tag mono">{}</span>', code) if code and record.shown_outcome else ""
         link = SafeString("")
         if record.operation is not None and record.operation.state == Operation.State.NEEDS_ATTENTION:
-            url = reverse("operations:detail", args=[record.operation_id])
+            url = row_url("operations:detail", record.operation_id)
             link = format_html(' <a href="{}">{}</a>', url, _now("Open the operation"))
         if record.outcome == BatchLine.Outcome.AMBIGUOUS and record.candidates and record.choose_url:
             link = format_html(
@@ -277,7 +277,7 @@ class LineTable(BaseTable):
 
     def render_operation(self, record: Any) -> SafeString:
         """The number, which leads to every step of it."""
-        url = reverse("operations:detail", args=[record.operation_id])
+        url = row_url("operations:detail", record.operation_id)
         return format_html('<a href="{}">#{}</a>', url, record.operation_id)
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from core.links import openable
+from core.per_language import per_language
 from core.templatetags.portal import exact_time, grouped, human_bytes, icon, status_badge
 from sims.models import TimelineEvent
 from sims.selectors.sims import AnyUser
@@ -126,7 +127,7 @@ def _news(event: TimelineEvent) -> tuple[str | Promise, str]:
 def _title(event: TimelineEvent, detail: dict[str, Any], names: dict[str, str]) -> SafeString:
     kind = event.kind
     if kind == Kind.STATUS:
-        return _change(_("State"), _status(event.from_value), _status(event.to_value))
+        return _status_change(event.from_value, event.to_value)
     if kind == Kind.PLAN:
         return _change(_("Rate plan"), _plan(event.from_value, names), _plan(event.to_value, names))
     if kind == Kind.SUBSCRIPTION:
@@ -156,6 +157,11 @@ def _change(what: str, before: str, after: str) -> SafeString:
         return format_html('<span class="change">{} <ins>{}</ins></span>', what, after)
     arrow = icon("arrow-right", 14)
     return format_html('<span class="change">{} <del>{}</del>{}<ins>{}</ins></span>', what, before, arrow, after or "–")
+
+
+@per_language
+def _status_change(before: str, after: str) -> SafeString:
+    return _change(_("State"), _status(before), _status(after))
 
 
 def _status(value: str) -> str:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import lru_cache
+from html import escape
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import django_tables2 as tables
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from core.bulk import record_class
 from core.countries import country_name
+from core.per_language import per_language
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import TIME_WIDTH, AgoColumn, BaseTable, tooltip
 from core.templatetags.portal import bytes_tag, grouped, human_bytes, status_badge
 from sims.models import Sim
 
+_APN_WORDS = dict(Sim.ApnState.choices)
 _CLIPPED = {"td": {"class": "clip"}}
 _CLIPPED_TEXT = {"td": {"class": "clip", "title": tooltip}}
 _CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": tooltip}}
@@ -29,15 +34,20 @@ def usage_meter(used: int | None, quota: int | None, percent: int | None) -> Saf
     """How much of a quota is used, as a bar and in figures; a plain number where there is no quota. Bytes."""
     if used is None or not quota or percent is None:
         return bytes_tag(used)
+    return SafeString(f"{_meter(percent, quota)}<span>{escape(human_bytes(used))}</span></div>")
+
+
+@per_language
+def _meter(percent: int, quota: int) -> SafeString:
+    """The bar, in an element that the figure completes."""
     text = _now("%(percent)s%% of %(quota)s") % {"percent": percent, "quota": human_bytes(quota)}
     return format_html(
         '<div class="meter" title="{}"><meter min="0" max="100" low="80" high="99" optimum="0" value="{}" '
-        'aria-label="{}">{}</meter><span>{}</span></div>',
+        'aria-label="{}">{}</meter>',
         text,
         min(percent, 100),
         _now("Quota used"),
         text,
-        human_bytes(used),
     )
 
 
@@ -52,8 +62,8 @@ class SelectColumn(tables.Column):
 
     def render(self, value: str) -> SafeString:
         """The box of one row."""
-        label = _now("Tick %(giccid)s") % {"giccid": value}
-        return format_html('<label><input type="checkbox" data-select-row="{}" aria-label="{}"></label>', value, label)
+        giccid, label = escape(value), escape(_now("Tick %(giccid)s") % {"giccid": value})
+        return SafeString(f'<label><input type="checkbox" data-select-row="{giccid}" aria-label="{label}"></label>')
 
 
 class IdentifierColumn(tables.Column):
@@ -92,6 +102,36 @@ _FIELDS = {
 def file_fields(shown: Collection[str]) -> list[str]:
     """The columns of a SIM that a file with the table's columns ``shown`` is made of."""
     return ["id", *(field for name in shown for field in _FIELDS.get(name, (name,)))]
+
+
+_JOINED = {"plan": "plan__name", "pool": "pool__name"}
+
+
+def page_fields(shown: Collection[str]) -> list[str]:
+    """The columns of a SIM that a page with the table's columns ``shown`` is made of."""
+    always = ("id", "giccid", "missing_since", "changed_at")
+    joined = [_JOINED[name] for name in shown if name in _JOINED]
+    more = ["quota_percent"] if "usage" in shown else []
+    return list(dict.fromkeys([*always, *file_fields(shown), *more, *joined]))
+
+
+@lru_cache(maxsize=256)
+def page_row(columns: tuple[str, ...]) -> type[Any]:
+    """Rows of these columns, which the table reads as it does a SIM."""
+
+    def named(field: str) -> Callable[[Any], Reference | None]:
+        code, name = attrgetter(f"{field}_id"), attrgetter(f"{field}__name")
+        return lambda row: Reference(code(row), name(row)) if code(row) is not None else None
+
+    more = {field: named(field) for field, joined in _JOINED.items() if joined in columns}
+    return record_class(columns, pk=attrgetter("id"), **more)
+
+
+class Reference(NamedTuple):
+    """A plan or a pool."""
+
+    code: str
+    name: str
 
 
 class SimTable(BaseTable):
@@ -156,8 +196,8 @@ class SimTable(BaseTable):
     def render_giccid(self, record: Sim) -> SafeString:
         """The way to the SIM's page; a word where the carrier no longer lists it."""
         gone = format_html(' <span class="tag">{}</span>', _now("missing")) if record.missing_since else ""
-        url = reverse("sims:detail", args=[record.giccid])
-        return format_html('<a href="{}" data-row-link>{}</a>{}', url, grouped(record.giccid), gone)
+        url = escape(row_url("sims:detail", record.giccid))
+        return SafeString(f'<a href="{url}" data-row-link>{grouped(record.giccid)}</a>{gone}')
 
     def render_status(self, value: str) -> SafeString:
         """Dot and word."""
@@ -185,8 +225,7 @@ class SimTable(BaseTable):
 
     def render_online(self, value: bool) -> SafeString:
         """Dot and word."""
-        css, word = ("online is-online", _now("Online")) if value else ("online", _now("Offline"))
-        return format_html('<span class="{}">{}</span>', css, word)
+        return _online(value)
 
     def render_tags(self, value: list[str]) -> SafeString:
         """A small box for each."""
@@ -194,10 +233,16 @@ class SimTable(BaseTable):
 
     def render_apn(self, record: Sim) -> Any:
         """All APNs in one word."""
-        return record.get_apn_state_display()
+        return _APN_WORDS.get(record.apn_state, record.apn_state)
+
+
+@per_language
+def _online(value: bool) -> SafeString:
+    css, word = ("online is-online", _now("Online")) if value else ("online", _now("Offline"))
+    return format_html('<span class="{}">{}</span>', css, word)
 
 
 def _named(reference: Any, code: str | None) -> SafeString:
-    if not reference.name:
-        return format_html("{}", code)
-    return format_html('<span title="{} ({})">{}</span>', reference.name, code, reference.name)
+    name = escape(reference.name or "")
+    shown = escape(str(code))
+    return SafeString(f'<span title="{name} ({shown})">{name}</span>' if name else shown)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from html import escape
 from typing import ClassVar
 
 import django_tables2 as tables
-from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html, format_html_join
+from django.urls import NoReverseMatch
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable, tooltip
 from core.templatetags.portal import grouped, icon, or_dash
@@ -28,6 +31,12 @@ _MADE_THERE = {_Kind.STATUS, _Kind.PLAN, _Kind.SUBSCRIPTION, _Kind.APN, _Kind.CU
 
 _CLIPPED = {"td": {"class": "clip", "title": tooltip}}
 _CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": tooltip}}
+
+
+@lru_cache(maxsize=256)
+def _mark(tone: str, icon_name: str) -> SafeString:
+    tone = f" tone-{tone}" if tone else ""
+    return format_html('<span class="timeline-mark{}">{}</span>', tone, icon(icon_name, 14))
 
 
 class TimelineTable(BaseTable):
@@ -73,8 +82,8 @@ class TimelineTable(BaseTable):
 
     def render_sim(self, record: TimelineEvent) -> SafeString:
         """The way to the SIM."""
-        url = reverse("sims:detail", args=[record.sim.giccid])
-        return format_html('<a href="{}" data-row-link>{}</a>', url, grouped(record.sim.giccid))
+        url = escape(row_url("sims:detail", record.sim.giccid))
+        return SafeString(f'<a href="{url}" data-row-link>{grouped(record.sim.giccid)}</a>')
 
     def render_what(self, record: TimelineEvent) -> SafeString:
         """As the SIM's own page tells it; a badge where it did not simply happen."""
@@ -83,14 +92,7 @@ class TimelineTable(BaseTable):
         if entry.outcome:
             tone = _OUTCOME_TONES.get(TimelineEvent.Outcome(record.outcome), "neutral")
             badge = format_html(' <span class="badge badge-{}"><span class="dot"></span>{}</span>', tone, entry.outcome)
-        tone = f" tone-{entry.tone}" if entry.tone else ""
-        return format_html(
-            '<span class="timeline-row"><span class="timeline-mark{}">{}</span>{}{}</span>',
-            tone,
-            icon(entry.icon, 14),
-            entry.title,
-            badge,
-        )
+        return SafeString(f'<span class="timeline-row">{_mark(entry.tone, entry.icon)}{entry.title}{badge}</span>')
 
     def render_who(self, record: TimelineEvent) -> object:
         """The person, or that it happened at the carrier."""
@@ -102,12 +104,13 @@ class TimelineTable(BaseTable):
 
     def render_source(self, record: TimelineEvent) -> object:
         """A small box for each that told of it."""
-        told = sources_of(record)
-        return format_html_join(" ", '<span class="tag" title="{}">{}</span>', ((m, n) for n, m in told)) or or_dash("")
+        told = record.entry.sources  # type: ignore[attr-defined]  # put there by the view
+        boxes = [f'<span class="tag" title="{escape(moment)}">{escape(name)}</span>' for name, moment in told]
+        return SafeString(" ".join(boxes)) or or_dash("")
 
     def render_operation(self, value: int) -> SafeString | str:
         """Its number, which leads to it."""
         try:
-            return format_html('<a href="{}">{}</a>', reverse("operations:detail", args=[value]), value)
+            return format_html('<a href="{}">{}</a>', row_url("operations:detail", value), value)
         except NoReverseMatch:
             return str(value)

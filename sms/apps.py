@@ -8,7 +8,7 @@ class SmsConfig(AppConfig):
 
     def ready(self) -> None:
         """Take the pushes about messages, sending as a kind of operation, and places on other pages."""
-        from core import pushes, slots
+        from core import facts, pushes, slots
         from operations import kinds
         from operations.services.jobs import forms as job_forms
         from sms.forms import SendSmsJobForm
@@ -22,6 +22,7 @@ class SmsConfig(AppConfig):
         pushes.register("MO_SMS", incoming.receive_message)
         pushes.register("MT_SMS_STATUS_REPORT", incoming.note_delivery)
         pushes.register_personal("MO_SMS", "messageText", "SMS_KEEP_DAYS")
+        facts.register(own.MESSAGES, own.messages, place=facts.SIM)
         slots.fill("sims.detail.messages", own.messages_card)
         slots.fill("sims.detail.version", own.version)
         slots.fill("operations.detail.side", own.operation_card)

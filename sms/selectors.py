@@ -50,7 +50,7 @@ def with_state(messages: QuerySet[Message]) -> QuerySet[Any]:
     return related.annotate(state=state_expression())
 
 
-def messages_of(user: AnyUser, sim: Sim) -> QuerySet[Any]:
+def messages_of(user: AnyUser, sim: Sim | int) -> QuerySet[Any]:
     """The messages of ``sim`` with their ``state``, newest first; none when the SIM is out of the user's scope."""
     messages = scoped(Message.objects.filter(sim=sim), user, account="sim__account_id")
     return with_state(messages).order_by("-at", "-id")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any, ClassVar
 
 import django_tables2 as tables
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from core.per_language import per_language
+from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import grouped, icon
@@ -26,6 +28,14 @@ def _beginning(message: Message) -> str:
         return ""
     text = " ".join(message.shown_text.split())  # type: ignore[attr-defined]  # of ``sms.views.pages.dress``
     return text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]}…"
+
+
+@per_language
+def _way(direction: str, is_from_device: bool) -> SafeString:
+    """Which way a message went, as an arrow and for the ear."""
+    arrow = icon("arrow-down-left" if is_from_device else "arrow-up-right", 14)
+    word = Message(direction=direction).get_direction_display()
+    return format_html('<span class="sms-way">{}<span class="visually-hidden">{}</span></span>', arrow, word)
 
 
 class ConversationTable(BaseTable):
@@ -65,22 +75,18 @@ class ConversationTable(BaseTable):
     def render_sim(self, record: Any) -> SafeString:
         """The giccid, which leads to the conversation."""
         giccid = record.sim.giccid
-        url = reverse("sms:conversation", args=[giccid])
+        url = row_url("sms:conversation", giccid)
         return format_html('<a href="{}" data-row-link>{}</a>', url, grouped(giccid))
 
     def render_text(self, record: Any) -> SafeString:
         """Its beginning, and which way it went."""
         message = record.last
         is_from_device = message.direction == Message.Direction.MO
-        arrow = icon("arrow-down-left" if is_from_device else "arrow-up-right", 14)
         if message.text_removed_at is not None:
-            said: str | SafeString = format_html('<span class="muted">{}</span>', _now("Text removed"))
-        else:
-            said = _beginning(message)
-        word = message.get_direction_display()
-        return format_html(
-            '<span class="sms-way">{}<span class="visually-hidden">{}</span></span> <bdi>{}</bdi>', arrow, word, said
-        )
+            removed = format_html('<span class="muted">{}</span>', _now("Text removed"))
+            return SafeString(f"{_way(message.direction, is_from_device)} <bdi>{removed}</bdi>")
+        said = _beginning(message)
+        return SafeString(f"{_way(message.direction, is_from_device)} <bdi>{escape(said)}</bdi>")
 
     def render_state(self, record: Any) -> SafeString:
         """As coloured dot and word."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.db.models import CharField, F, QuerySet, Value
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from core.prepared import NUMBER, kept
 from staff.roles import highest_role
 
 
@@ -53,7 +55,7 @@ class User(AbstractUser):
     def grants(self) -> Grants:
         """Roles, permissions and accounts in one query, kept as long as this object: a request."""
         found: dict[str, set[str]] = {"role": set(), "permission": set(), "account": set()}
-        for what, value, name in _grants(self.pk):
+        for what, value, name in _grants().rows([(NUMBER, self.pk)]):
             found[what].add(f"{value}.{name}" if name else value)
         return Grants(frozenset(found["role"]), frozenset(found["permission"]), frozenset(found["account"]))
 
@@ -61,6 +63,18 @@ class User(AbstractUser):
     def role(self) -> str:
         """The name of the user's role, of the highest where there are several; empty for none."""
         return highest_role(self.grants.roles)
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """As Django has it, without the way through all ways to sign in: pages ask some forty times."""
+        if obj is None and self.is_active and not self.is_superuser:
+            return perm in self.grants.permissions
+        return super().has_perm(perm, obj)
+
+    @property
+    def standing(self) -> Hashable:
+        """All that decides what the user may see and do: as long as it stays, so do questions about it."""
+        rights = (self.is_active, self.is_superuser, self.all_accounts, self.grants)
+        return (self.pk, self.date_joined, *rights)
 
     def forget_grants(self) -> None:
         """Have them read anew, after a change of them."""
@@ -82,8 +96,10 @@ class AccountScope(models.Model):
         return self.account_name
 
 
-def _grants(user_id: int | None) -> QuerySet[Any, tuple[str, str, str]]:
+@kept
+def _grants() -> QuerySet[Any, tuple[str, str, str]]:
     """What the user has, a row each: what it is, its value, and behind an app's label the name of a permission."""
+    user_id = NUMBER
     role, permission, account = (Value(what, CharField()) for what in ("role", "permission", "account"))
     nothing = Value("", CharField())
     named = (permission, F("content_type__app_label"), F("codename"))

@@ -7,24 +7,25 @@ hundreds of times.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, date, datetime, timedelta
+from html import escape
 
 from django import template
 from django.conf import settings
 from django.http import HttpRequest
 from django.template import Context
+from django.template.loader import render_to_string
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.dates import MONTHS_3
-from django.utils.formats import date_format, number_format
-from django.utils.html import format_html, format_html_join
+from django.utils.formats import date_format, get_format, number_format
+from django.utils.html import avoid_wrapping, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.timesince import timesince
+from django.utils.timesince import TIME_STRINGS
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from lucide.templatetags.lucide import lucide
+from django_tables2 import Table
 
 from core import slots
 from core.badges import (
@@ -38,6 +39,9 @@ from core.badges import (
     Badge,
 )
 from core.countries import country_name
+from core.icons import drawn, icon
+from core.per_language import per_language
+from core.rows import head_html, rows_html
 
 register = template.Library()
 
@@ -48,19 +52,7 @@ _UNITS = ("kB", "MB", "GB", "TB", "PB")
 _NOTHING = mark_safe('<span class="none">–</span>')
 
 
-@lru_cache(maxsize=512)
-def _icon(name: str, size: int, css: str) -> SafeString:
-    attributes = {"class": css, "aria-hidden": "true", "focusable": "false"}
-    return mark_safe(lucide(name, size=size, **attributes))  # noqa: S308 - the package's own file, attributes of ours
-
-
-@register.simple_tag
-def icon(name: str, size: int = 16, css: str = "") -> SafeString:
-    """The Lucide icon ``name`` as inline SVG, hidden from screen readers: a word always stands beside it.
-
-    Raises ``lucide.IconDoesNotExist`` for an unknown name. ``css`` is added to its class ``icon``.
-    """
-    return _icon(str(name) + "", size, f"icon {css}".strip())
+register.simple_tag(icon)
 
 
 @register.filter
@@ -93,8 +85,8 @@ def copy(value: object, label: str = "") -> SafeString:
         value,
         _("Copy %(what)s") % {"what": label} if label else _("Copy"),
         _("Copy"),
-        _icon("copy", 14, "icon copy-idle"),
-        _icon("check", 14, "icon copy-done"),
+        drawn("copy", 14, "icon copy-idle"),
+        drawn("check", 14, "icon copy-done"),
     )
 
 
@@ -108,17 +100,46 @@ def exact_time(moment: datetime) -> str:
     except OverflowError:
         local = moment
     # By hand: date_format takes ten times as long, and a list page shows a hundred of these.
-    return f"{local.day} {MONTHS_3[local.month].title()} {local:%Y, %H:%M:%S} {local.tzname()}"
+    return f"{local.day} {_month(local.month)} {local:%Y, %H:%M:%S} {local.tzname()}"
+
+
+@per_language
+def _month(number: int) -> str:
+    return str(MONTHS_3[number]).title()
+
+
+_LENGTHS = (("week", 604800), ("day", 86400), ("hour", 3600), ("minute", 60))
+"""In seconds. Months and years are as long as the calendar has them."""
 
 
 def relative_time(moment: datetime) -> str:
-    """How long ago ``moment`` was, or how far ahead it lies, in one unit; *just now* under a minute."""
+    """How long ago ``moment`` was, or how far ahead it lies, in one unit; *just now* under a minute.
+
+    In the words of Django's ``timesince``, which looks for further units.
+    """
     now = timezone.now()
-    if abs((now - moment).total_seconds()) < 60:
+    seconds = (now - moment).total_seconds()
+    if abs(seconds) < 60:
         return _("just now")
-    if moment > now:
-        return _("in %(time)s") % {"time": timesince(now, moment, depth=1)}
-    return _("%(time)s ago") % {"time": timesince(moment, now, depth=1)}
+    is_ahead = seconds < 0
+    start, end = (now, moment.astimezone(UTC)) if is_ahead else (moment.astimezone(UTC), now)
+    years, months = divmod(_whole_months(start, end), 12)
+    if years or months:
+        return _length_words("year" if years else "month", years or months, is_ahead)
+    unit, length = next(each for each in _LENGTHS if abs(seconds) >= each[1])
+    return _length_words(unit, int(abs(seconds) // length), is_ahead)
+
+
+def _whole_months(start: datetime, end: datetime) -> int:
+    months = (end.year - start.year) * 12 + end.month - start.month
+    is_short = (end.day, end.time()) < (start.day, start.time())
+    return months - is_short
+
+
+@per_language
+def _length_words(unit: str, number: int, is_ahead: bool) -> str:
+    length = avoid_wrapping(TIME_STRINGS[unit] % {"num": number})
+    return (_("in %(time)s") if is_ahead else _("%(time)s ago")) % {"time": length}
 
 
 @register.simple_tag
@@ -126,9 +147,8 @@ def ago(moment: datetime | None, empty: str = "") -> SafeString:
     """A relative time with the exact one as its tooltip; ``empty`` or a dash for ``None``. ``moment`` is aware."""
     if moment is None:
         return format_html('<span class="none">{}</span>', empty) if empty else _NOTHING
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact_time(moment), relative_time(moment)
-    )
+    exactly, relative = escape(exact_time(moment)), escape(relative_time(moment))
+    return mark_safe(f'<time datetime="{moment.isoformat()}" title="{exactly}">{relative}</time>')  # noqa: S308 - escaped
 
 
 @register.simple_tag
@@ -162,7 +182,15 @@ def human_bytes(value: int | None) -> str:
         amount /= unit
         power += 1
     places = 0 if amount.is_integer() or abs(amount) >= 99.95 else 1 if abs(amount) >= 9.995 else 2
-    return f"{number_format(round(amount, places), decimal_pos=places)} {_UNITS[power - 1]}"
+    if abs(amount) >= 1000:
+        return f"{number_format(round(amount, places), decimal_pos=places)} {_UNITS[power - 1]}"
+    # Without groups there is no more to a number of Django's than its point.
+    return f"{round(amount, places):.{places}f}".replace(".", _point()) + f" {_UNITS[power - 1]}"
+
+
+@per_language
+def _point() -> str:
+    return str(get_format("DECIMAL_SEPARATOR"))
 
 
 @register.simple_tag(name="bytes")
@@ -193,11 +221,16 @@ def _badge(known: Mapping[str, Badge], value: object) -> SafeString:
     if not text:
         return _NOTHING
     look = known.get(text)
-    return format_html(
-        '<span class="badge badge-{}"><span class="dot"></span>{}</span>',
-        look.tone if look else "neutral",
-        look.label if look else text,
-    )
+    return _known_badge(look) if look else _badge_html("neutral", text)
+
+
+@per_language
+def _known_badge(look: Badge) -> SafeString:
+    return _badge_html(look.tone, look.label)
+
+
+def _badge_html(tone: str, label: object) -> SafeString:
+    return format_html('<span class="badge badge-{}"><span class="dot"></span>{}</span>', tone, label)
 
 
 @register.simple_tag
@@ -242,6 +275,18 @@ def switch_badge(on: bool) -> SafeString:
     return _badge(SWITCHES, "on" if on else "off")
 
 
+@register.simple_tag(takes_context=True)
+def table_head(context: Context, table: Table) -> SafeString:
+    """The heads of a table's columns, with the ways to sort it."""
+    return head_html(table, context["request"].GET)
+
+
+@register.simple_tag
+def table_rows(table: Table, oob: bool = False) -> SafeString:
+    """The rows of a table, each put where it stands on an open page with ``oob``."""
+    return rows_html(table, table.data, ' hx-swap-oob="true"' if oob else "")
+
+
 @register.inclusion_tag("components/chart.html", name="chart")
 def chart_tag(chart: object) -> dict[str, object]:
     """A chart (:class:`core.charts.Chart`) with its title, its drawing and its table."""
@@ -252,6 +297,13 @@ def chart_tag(chart: object) -> dict[str, object]:
 def chart_script() -> SafeString:
     """What a page with charts, or with a part that may bring some, has in its head."""
     return format_html('<script src="{}" defer></script>', static("js/charts.js"))
+
+
+@register.simple_tag
+@per_language
+def constant(template_name: str) -> SafeString:
+    """A template that shows the same on every page and to everybody."""
+    return render_to_string(template_name)
 
 
 @register.simple_tag(takes_context=True)
@@ -282,16 +334,24 @@ def nav_link(
     request: HttpRequest = context["request"]
     if perm and not request.user.has_perm(perm):
         return SafeString("")
+    current = f"{getattr(request.resolver_match, 'view_name', '') or ''}$"
+    is_current = current.startswith(tuple(match.split()))
+    return _nav_link(view, str(label), icon_name, is_current, go, settings.ROOT_URLCONF, get_script_prefix())
+
+
+@per_language
+def _nav_link(
+    view: str, label: str, icon_name: str, is_current: bool, go: str, _urlconf: str, _prefix: str
+) -> SafeString:
     try:
         url = reverse(view)
     except NoReverseMatch:
         return SafeString("")
-    current = f"{getattr(request.resolver_match, 'view_name', '') or ''}$"
     return format_html(
         '<li{}><a class="nav-link" href="{}"{}>{}<span>{}</span></a></li>',
         format_html(' data-go="{}"', go) if go else "",
         url,
-        SafeString(' aria-current="page"') if current.startswith(tuple(match.split())) else "",
-        _icon(icon_name, 16, "icon"),
+        SafeString(' aria-current="page"') if is_current else "",
+        drawn(icon_name, 16, "icon"),
         label,
     )

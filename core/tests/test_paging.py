@@ -46,7 +46,8 @@ def fleet(make_sim):
 def walk(order: Order, size: int, start: str = "", *, back: bool = False) -> list[list[str]]:
     pages, cursor = [], start
     while True:
-        page = paginate(Sim.objects.all(), order, size=size, **{"before" if back else "after": cursor})
+        after, before = ("", cursor) if back else (cursor, "")
+        page = paginate(Sim.objects.all(), order, size=size, after=after, before=before)
         pages.append([sim.giccid for sim in page.rows])
         cursor = page.previous if back else page.next
         if not cursor:

@@ -15,8 +15,8 @@ from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet, Subqu
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Least
 from django.db.models.lookups import LessThanOrEqual
-from django.utils import timezone
 
+from core import facts
 from core.expressions import OrNone
 from core.facts import CountOf
 from notifications.models import Notification, NotificationItem, ReadMark, ReadUpTo, Rule
@@ -49,12 +49,12 @@ def _rules_for(user: AnyUser) -> QuerySet[Rule, Any]:
 
 def waiting(now: datetime | None = None) -> Q:
     """Open, and not snoozed now."""
-    return Q(state=_State.OPEN) & (Q(snoozed_until=None) | Q(snoozed_until__lte=now or timezone.now()))
+    return Q(state=_State.OPEN) & (Q(snoozed_until=None) | Q(snoozed_until__lte=now or facts.now()))
 
 
 def snoozed(now: datetime | None = None) -> Q:
     """Open, and hidden until a time to come."""
-    return Q(state=_State.OPEN, snoozed_until__gt=now or timezone.now())
+    return Q(state=_State.OPEN, snoozed_until__gt=now or facts.now())
 
 
 def is_unread(user: AnyUser) -> Q:
@@ -73,7 +73,7 @@ def is_unread(user: AnyUser) -> Q:
 def read_up_to(user: AnyUser) -> Combinable:
     """Up to when ``user`` has read everything; from before they were a user there is nothing to read."""
     at = ReadUpTo.objects.filter(user=user.pk).values("at")
-    return Coalesce(Subquery(at), Value(getattr(user, "date_joined", None) or timezone.now(), DateTimeField()))
+    return Coalesce(Subquery(at), Value(getattr(user, "date_joined", None) or facts.now(), DateTimeField()))
 
 
 def unread(user: AnyUser) -> QuerySet[Notification]:
@@ -91,14 +91,15 @@ def unread_count(user: AnyUser) -> Combinable:
     newer = lines.filter(last_at__gt=at).order_by("-last_at", "-pk")
     # The expression keeps the database from going through all older lines by their time.
     older = LessThanOrEqual(OrNone("last_at"), at)
-    came_back = lines.filter(older, snoozed_until__isnull=False, snoozed_until__lte=timezone.now())
+    came_back = lines.filter(older, snoozed_until__isnull=False, snoozed_until__lte=facts.now())
     return Least(CountOf(newer, most) + CountOf(came_back.order_by("snoozed_until"), most), Value(most))
 
 
 def list_notifications(user: AnyUser) -> QuerySet[Notification]:
     """The lines that ``user`` may see, with ``unread`` and the people concerned."""
     lines = visible(user).select_related("assigned_to", "closed_by")
-    return lines.annotate(unread=Exists(unread(user).filter(pk=OuterRef("pk"))))
+    # The lines are those that the user may see: whether each is one of these need not be asked again.
+    return lines.annotate(unread=Exists(Notification.objects.filter(is_unread(user), pk=OuterRef("pk"))))
 
 
 def get_notification(user: AnyUser, pk: int) -> Notification:
@@ -119,7 +120,7 @@ def newest_items(lines: Iterable[Notification]) -> dict[int, NotificationItem]:
     return {item.notification_id: item for item in newest}
 
 
-def of_sim(user: AnyUser, sim: Sim) -> QuerySet[NotificationItem]:
+def of_sim(user: AnyUser, sim: Sim | int) -> QuerySet[NotificationItem]:
     """Events of ``sim`` in lines that ``user`` may see, newest first."""
     items = NotificationItem.objects.filter(sim=sim, notification__in=visible(user))
     return items.select_related("event", "notification").order_by("-at", "-id")

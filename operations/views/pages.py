@@ -8,11 +8,15 @@ from typing import Any
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
 
+from core import facts
 from operations import selectors
 from operations.kinds import KINDS, Kind
 from operations.models import Operation
 from operations.services.requests import open_sentence
 from sims.models import Sim
+
+OF_SIM, UNCLEAR = "operations.of_sim", "operations.unclear"
+"""Facts about the SIM of a page: its newest change, whether a purchase has to be settled."""
 
 
 def sim_or_404(request: HttpRequest, giccid: str) -> Sim:
@@ -63,7 +67,7 @@ def sim_operations(request: HttpRequest, sim: Sim) -> SimOperations:
     cached: SimOperations | None = getattr(request, "_sim_operations", None)
     if cached is not None and cached.sim.pk == sim.pk:
         return cached
-    last = selectors.last_operations(sim)
+    last = selectors.last_operations(sim) if facts.about(request, OF_SIM, sim.pk) else []
     # The open one is always the newest: while there is one, the SIM takes no other.
     under_way = next((operation for operation in last if operation.state in Operation.OPEN_STATES), None)
     actions = [Action(kind, kind.address(sim), why_not(request, kind, sim, under_way)) for kind in KINDS.values()]
@@ -80,7 +84,7 @@ def why_not(request: HttpRequest, kind: Kind, sim: Sim, under_way: Operation | N
         return open_sentence(under_way)
     sentence = kind.refusal(sim)
     if not sentence and kind.is_purchase:
-        unclear = selectors.unclear_purchase(sim)
+        unclear = selectors.unclear_purchase(sim) if facts.about(request, UNCLEAR, sim.pk) else None
         if unclear is not None:
             sentence = _("Operation %(id)s has to be settled first.") % {"id": unclear.pk}
     return sentence

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -47,10 +49,23 @@ def head(events: QuerySet[TimelineEvent], until: str) -> QuerySet[TimelineEvent]
     return ordered[:HEAD_LIMIT]
 
 
+_VERSIONED = ("id", "at", "from_value", "to_value", "outcome", "operation_id", "log_time", "push_key", "observed_at")
+
+
 def version(events: QuerySet[TimelineEvent]) -> str:
     """A short text that differs when any of ``events`` does. One query."""
-    columns = ("id", "at", "from_value", "to_value", "outcome", "operation_id", "log_time", "push_key", "observed_at")
-    rows = list(events.select_related(None).values_list(*columns, "detail__operation_state"))
+    return _digest(list(events.select_related(None).values_list(*_VERSIONED, "detail__operation_state")))
+
+
+def version_of(events: Sequence[TimelineEvent]) -> str:
+    """The same of events that were read already."""
+    values = attrgetter(*_VERSIONED)
+    details = (event.detail if isinstance(event.detail, dict) else {} for event in events)
+    states = [detail.get("operation_state") for detail in details]
+    return _digest([(*values(event), state) for event, state in zip(events, states, strict=True)])
+
+
+def _digest(rows: list[tuple[Any, ...]]) -> str:
     return hashlib.blake2b(repr(rows).encode(), digest_size=8).hexdigest()
 
 
@@ -58,6 +73,12 @@ def reason_of_state(user: AnyUser, sim: Sim) -> TimelineEvent | None:
     """The event that brought ``sim`` into the state it is in; ``None`` when it came before the portal looked."""
     events = timeline(user, sim, [TimelineEvent.Kind.STATUS])
     return events.filter(to_value=sim.status, outcome=TimelineEvent.Outcome.SUCCESS).order_by("-at", "-id").first()
+
+
+def brought_its_state(event: TimelineEvent, sim: Sim) -> bool:
+    """Whether ``event``, the newest such one, is the reason of the state of ``sim``."""
+    is_change = event.kind == TimelineEvent.Kind.STATUS and event.outcome == TimelineEvent.Outcome.SUCCESS
+    return is_change and event.to_value == sim.status
 
 
 def notes(user: AnyUser, sim: Sim, limit: int = 20) -> list[Note]:

@@ -206,11 +206,34 @@ def test_somebody_sees_the_accounts_of_his_scope_alone(fleet, login, scoped_agen
     client = login(scoped_agent)
     SharePool.objects.update(account="other_account")
     for query in ("", "account=other_account", "status=FROZEN_BY_MARS", "quota=over"):
-        answer = client.get(f"/sims/?{query}")
+        answer = client.get(f"/sims/?{query}&filters=1")
         assert "c" not in letters(fleet, answer)
         assert 'value="POOL-1"' not in answer.content.decode()
     assert count(client.get("/sims/")) == "2"
-    assert 'value="other_account"' not in client.get("/sims/").content.decode()
+    for place in ("?filters=1", "?panel=account", "?panel=pool"):
+        html = client.get(f"/sims/{place}").content.decode()
+        assert 'value="other_account"' not in html
+        assert 'value="POOL-1"' not in html
+
+
+def test_a_filter_says_what_it_offers_when_it_is_opened_or_on_a_page_with_all_of_them(fleet, login, viewer):
+    client = login(viewer)
+    page = client.get("/sims/?account=other_account&status=RETIRED").content.decode()
+    assert 'value="EU-1"' not in page
+    # What is ticked goes along with the form even where nobody has opened its panel.
+    assert '<input type="hidden" name="account" value="other_account">' in page
+    assert 'hx-get="/sims/?panel=account"' in page
+    panel = client.get("/sims/?panel=account&account=other_account&account=gone", headers=HTMX).content.decode()
+    ticked = '<input type="checkbox" name="account" value="{}" checked>'
+    assert all(ticked.format(name) in panel for name in ("other_account", "gone"))
+    assert 'name="account" value="example_account">' in panel
+    assert "<html" not in panel
+    [whole] = set(re.findall(r'class="option" href="([^"]*filters=1[^"]*)"', page))
+    everything = client.get(whole.replace("&amp;", "&")).content.decode()
+    assert ticked.format("other_account") in everything
+    assert 'name="plan" value="EU-1">' in everything
+    assert 'type="hidden" name="account"' not in everything
+    assert [client.get(f"/sims/?panel={name}").status_code for name in ("q", "nothing", "")] == [404] * 3
 
 
 def test_somebody_without_accounts_sees_nothing(fleet, login, make_user):

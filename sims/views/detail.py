@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.decorators import permission_required
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -18,14 +18,14 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
-from core import slots
+from core import facts, slots
 from core.htmx import wants_fragment
 from core.paging import BadCursor, Page, encode, paginate
 from sims.entries import entries
 from sims.forms import NoteForm, TagForm
 from sims.models import Sim, TimelineEvent
 from sims.models.sim import CUSTOM_FIELDS
-from sims.selectors import tags
+from sims.selectors import detail, tags
 from sims.selectors import timeline as timelines
 from sims.selectors.sims import get_sim
 from sims.services.refresh import request_refresh
@@ -80,7 +80,7 @@ def sim_live(request: HttpRequest, giccid: str) -> HttpResponse:
         head = timelines.head(timelines.timeline(request.user, sim, kinds), until)
     except BadCursor:
         raise Http404 from None
-    versions = _versions(request, sim, head)
+    versions = _versions(request, sim, timelines.version(head))
     changed = {name for name, value in versions.items() if request.GET.get(name) != value}
     if not changed:
         return HttpResponse(status=204)
@@ -109,15 +109,18 @@ def page_context(
     kinds = chosen_kinds(request)
     page, bad = _timeline_page(request, sim, kinds)
     until = encode(timelines.ORDER, page.rows[-1]) if page.next else ""
-    head = timelines.head(timelines.timeline(request.user, sim, kinds), until)
-    versions = _versions(request, sim, head)
+    if request.GET.get("after"):
+        events = timelines.version(timelines.head(timelines.timeline(request.user, sim, kinds), until))
+    else:
+        events = timelines.version_of(page.rows)
+    versions = _versions(request, sim, events)
     return {
         "sim": sim,
         "note_form": note_form or NoteForm(),
-        "notes": timelines.notes(request.user, sim),
+        "notes": timelines.notes(request.user, sim) if facts.about(request, detail.NOTES, sim.pk) else [],
         "live_url": _live_url(sim, kinds, until, versions),
         "bad_cursor": bad,
-        **overview_context(request, sim),
+        **overview_context(request, sim, () if request.GET.get("after") else page.rows),
         **_timeline_context(request, sim, kinds, page),
         **tag_context(request, sim, tag_form),
     }
@@ -127,17 +130,19 @@ def tag_context(request: HttpRequest, sim: Sim, form: TagForm | None = None) -> 
     """The SIM's tags, and for who may tag, the form (``form`` is one that was refused) and what is in use."""
     may = request.user.has_perm("sims.tag_sim")
     return {
-        "tags": tags.tags_of(sim),
+        "tags": tags.tags_of(sim) if facts.about(request, detail.TAGS, sim.pk) else [],
         "tag_form": (form or TagForm()) if may else None,
         "known_tags": tags.known_tags(request.user) if may else [],
     }
 
 
-def overview_context(request: HttpRequest, sim: Sim) -> dict[str, Any]:
-    """What the mirror holds of the SIM, beside its own columns."""
+def overview_context(request: HttpRequest, sim: Sim, newest: Sequence[TimelineEvent] = ()) -> dict[str, Any]:
+    """What the mirror holds of the SIM, beside its own columns. ``newest`` events that were read need not be again."""
+    reason = next((event for event in newest if timelines.brought_its_state(event, sim)), None)
+    held = sim.subscriptions.select_related("plan").order_by("-activated_at", "-id")
     return {
-        "state_event": timelines.reason_of_state(request.user, sim),
-        "subscriptions": sim.subscriptions.select_related("plan").order_by("-activated_at", "-id"),
+        "state_event": reason or timelines.reason_of_state(request.user, sim),
+        "subscriptions": held if facts.about(request, detail.SUBSCRIPTIONS, sim.pk) else [],
         "custom_fields": [(name.removeprefix("custom"), getattr(sim, name)) for name in CUSTOM_FIELDS],
         "used": min(sim.quota_percent, 100) if sim.quota_percent is not None else None,
     }
@@ -173,13 +178,13 @@ def _live_url(sim: Sim, kinds: list[str], until: str, versions: dict[str, str]) 
     return f"{reverse('sims:live', args=[sim.giccid])}?{urlencode(pairs)}"
 
 
-def _versions(request: HttpRequest, sim: Sim, head: QuerySet[TimelineEvent]) -> dict[str, str]:
+def _versions(request: HttpRequest, sim: Sim, events: str) -> dict[str, str]:
     """A short text for each part of the page that differs when the part does. Other apps say that what they show
     has changed by what they put into the slot ``sims.detail.version``."""
     return {
         "sim": _digest(sim.changed_at, sim.missing_since),
         "read": _digest(sim.observed_at, sim.observed_by),
-        "events": timelines.version(head),
+        "events": events,
         "work": _digest(slots.render("sims.detail.version", request, sim=sim)),
     }
 

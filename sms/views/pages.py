@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from core.badges import MESSAGE_STATES
 from core.paging import BadCursor, Order, paginate
+from core.per_language import per_language
 from operations.selectors import visible_sim
 from sims.models import Sim
 from sms.models import Message
@@ -43,6 +44,7 @@ def dress(messages: list[Any]) -> list[Any]:
     return messages
 
 
+@per_language
 def state_badge(state: str) -> SafeString:
     """The state as coloured dot and word."""
     look = MESSAGE_STATES[state]

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models import Exists
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from core import facts
 from operations.models import Operation
 from sims.models import Sim
 from sms import selectors
 from sms.views.pages import dress
 
 SHOWN = 6
+MESSAGES = "sms.messages"
+
+
+def messages(user: Any) -> Combinable | None:
+    """Whether the SIM of a page has messages, for who may read them."""
+    return Exists(selectors.messages_of(user, facts.SUBJECT)) if user.has_perm("sms.view_message") else None
 
 
 def messages_card(request: HttpRequest, *, sim: Sim) -> SafeString | str:
     """The newest messages of a SIM as a card for its page; nothing while there is none."""
-    if not request.user.has_perm("sms.view_message"):
+    if not facts.about(request, MESSAGES, sim.pk):
         return ""
     newest = list(selectors.messages_of(request.user, sim)[: SHOWN + 1])
-    if not newest:
-        return ""
     context = {"sim": sim, "sms_list": dress(newest[:SHOWN]), "more": len(newest) > SHOWN}
     return render_to_string("sms/messages_card.html", context, request=request)
 
 
 def version(request: HttpRequest, *, sim: Sim) -> str:
     """Differs when a message came or one of the newest is in another state."""
-    if not request.user.has_perm("sms.view_message"):
+    if not facts.about(request, MESSAGES, sim.pk):
         return ""
     newest = selectors.messages_of(request.user, sim).values_list("pk", "state")[:SHOWN]
     return str(list(newest))
