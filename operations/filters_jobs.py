@@ -85,6 +85,6 @@ class LineFilter(FilterSet):
         labels={state: badge.label for state, badge in MESSAGE_STATES.items()},
     )
 
-    def groups(self) -> list[Group]:
+    def groups(self, *, whole: bool = False) -> list[Group]:
         """Without the state of the message, to which the counts of the page lead."""
-        return [group for group in super().groups() if group.name != "message"]
+        return [group for group in super().groups(whole=whole) if group.name != "message"]
