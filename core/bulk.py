@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
@@ -95,10 +96,60 @@ def insert(
     fields = {field.attname: field for field in model._meta.concrete_fields if not field.primary_key}
     own = [fields.pop(name) for name in columns]
     start = [_json(field, value) if isinstance(field, JSONField) else value for field, value in _values(blank, fields)]
+    with connection.cursor() as cursor:
+        _copy(cursor, model._meta.db_table, [*fields.values()], start, own, rows)
+
+
+def upsert(
+    model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], *, key: str, update: Sequence[str] = ()
+) -> None:
+    """Insert rows of ``columns``, in the caller's transaction; one whose ``key`` is there already is brought to its
+    new values of ``update``, or left as it is where that is empty.
+
+    Columns are named as attributes (``account_id``); all that have no default in the database have to be among them.
+    Nobody learns the rows' keys, no signal is sent. PostgreSQL takes the rows by COPY into a table of the connection,
+    which is made anew when the model has changed and is empty again after the transaction.
+    """
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    if connection.vendor != "postgresql":
+        made = [model(**dict(zip(columns, row, strict=True))) for row in rows]
+        names = [fields[name].name for name in update]
+        conflicts: dict[str, Any] = {"update_conflicts": True, "unique_fields": [key], "update_fields": names}
+        model._default_manager.bulk_create(made, **(conflicts if names else {"ignore_conflicts": True}))
+        return
+    own = [fields[name] for name in columns]
+    quote = connection.ops.quote_name
+    table, listed = quote(model._meta.db_table), ", ".join(quote(str(field.column)) for field in own)
+    # Another set of columns is another table: a connection may be older than the last migration.
+    chunk = f"chunk_{model._meta.db_table}_{zlib.crc32(listed.encode()):08x}"
+    updates = ", ".join(f"{name} = excluded.{name}" for name in (quote(str(fields[name].column)) for name in update))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {chunk} ON COMMIT DELETE ROWS "  # noqa: S608 # names of ours
+            f"AS SELECT {listed} FROM {table} LIMIT 0"
+        )
+        _copy(cursor, chunk, [], [], own, rows)
+        # Emptied as it is read: a second call in the transaction finds its own rows only.
+        cursor.execute(
+            f"WITH taken AS (DELETE FROM {chunk} RETURNING *) "  # noqa: S608 # names of ours
+            f"INSERT INTO {table} ({listed}) SELECT {listed} FROM taken "
+            f"ON CONFLICT ({quote(str(fields[key].column))}) "
+            + (f"DO UPDATE SET {updates}" if updates else "DO NOTHING")
+        )
+
+
+def _copy(
+    cursor: Any,
+    table: str,
+    common: Sequence[Any],
+    start: list[Any],
+    own: Sequence[Any],
+    rows: Iterable[Sequence[Any]],
+) -> None:
+    """COPY ``rows`` of the fields ``own``, each with the values ``start`` of the fields ``common`` before it."""
     texts = [(place, field) for place, field in enumerate(own) if isinstance(field, JSONField)]
-    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in [*fields.values(), *own])
-    table = connection.ops.quote_name(model._meta.db_table)
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in [*common, *own])
+    with cursor.copy(f"COPY {connection.ops.quote_name(table)} ({names}) FROM STDIN") as copy:
         for row in rows:
             values = list(row)
             for place, field in texts:

@@ -65,7 +65,7 @@ class WireModel(BaseModel):
     )
 
     # Slots in place of pydantic's private attributes: these cost a third of the reading of a SIM.
-    __slots__ = ("_lost", "_received")
+    __slots__ = ("_lost", "_received", "_unreadable")
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -76,7 +76,12 @@ class WireModel(BaseModel):
     @property
     def unreadable(self) -> tuple[str, ...]:
         """Paths (wire names, no values) of what was sent but could not be read, nested objects included."""
-        return (*getattr(self, "_lost", ()), *_nested_unreadable(self))
+        try:
+            found: tuple[str, ...] = object.__getattribute__(self, "_unreadable")
+        except AttributeError:
+            found = (*getattr(self, "_lost", ()), *_nested_unreadable(self))
+            object.__setattr__(self, "_unreadable", found)
+        return found
 
     @model_validator(mode="wrap")
     @classmethod
@@ -131,15 +136,18 @@ def _without_bad(
 
 def _nested_unreadable(model: WireModel) -> list[str]:
     paths: list[str] = []
-    for name, field in type(model).model_fields.items():
-        value = getattr(model, name)
+    for name, value in model.__dict__.items():
         if isinstance(value, WireModel):
-            paths.extend(f"{field.alias}.{path}" for path in value.unreadable)
+            paths.extend(f"{_alias(model, name)}.{path}" for path in value.unreadable)
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 if isinstance(item, WireModel):
-                    paths.extend(f"{field.alias}[{index}].{path}" for path in item.unreadable)
+                    paths.extend(f"{_alias(model, name)}[{index}].{path}" for path in item.unreadable)
     return paths
+
+
+def _alias(model: WireModel, name: str) -> str | None:
+    return type(model).model_fields[name].alias
 
 
 def why_unreadable(error: ValidationError) -> str:
