@@ -111,19 +111,23 @@ def upsert(
     which is made anew when the model has changed and is empty again after the transaction.
     """
     fields = {field.attname: field for field in model._meta.concrete_fields}
-    if connection.vendor != "postgresql":
-        made = [model(**dict(zip(columns, row, strict=True))) for row in rows]
-        names = [fields[name].name for name in update]
-        conflicts: dict[str, Any] = {"update_conflicts": True, "unique_fields": [key], "update_fields": names}
-        model._default_manager.bulk_create(made, **(conflicts if names else {"ignore_conflicts": True}))
-        return
     own = [fields[name] for name in columns]
     quote = connection.ops.quote_name
     table, listed = quote(model._meta.db_table), ", ".join(quote(str(field.column)) for field in own)
-    # Another set of columns is another table: a connection may be older than the last migration.
-    chunk = f"chunk_{model._meta.db_table}_{zlib.crc32(listed.encode()):08x}"
     updates = ", ".join(f"{name} = excluded.{name}" for name in (quote(str(fields[name].column)) for name in update))
+    conflict = f"ON CONFLICT ({quote(str(fields[key].column))}) DO " + (
+        f"UPDATE SET {updates}" if update else "NOTHING"
+    )
     with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            marks = ", ".join(["%s"] * len(own))
+            cursor.executemany(
+                f"INSERT INTO {table} ({listed}) VALUES ({marks}) {conflict}",  # noqa: S608 # names of ours
+                [[f.get_db_prep_save(v, connection) for f, v in zip(own, row, strict=True)] for row in rows],
+            )
+            return
+        # Another set of columns is another table: a connection may be older than the last migration.
+        chunk = f"chunk_{model._meta.db_table}_{zlib.crc32(listed.encode()):08x}"
         cursor.execute(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {chunk} ON COMMIT DELETE ROWS "  # noqa: S608 # names of ours
             f"AS SELECT {listed} FROM {table} LIMIT 0"
@@ -132,9 +136,7 @@ def upsert(
         # Emptied as it is read: a second call in the transaction finds its own rows only.
         cursor.execute(
             f"WITH taken AS (DELETE FROM {chunk} RETURNING *) "  # noqa: S608 # names of ours
-            f"INSERT INTO {table} ({listed}) SELECT {listed} FROM taken "
-            f"ON CONFLICT ({quote(str(fields[key].column))}) "
-            + (f"DO UPDATE SET {updates}" if updates else "DO NOTHING")
+            f"INSERT INTO {table} ({listed}) SELECT {listed} FROM taken {conflict}"
         )
 
 

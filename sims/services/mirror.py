@@ -282,18 +282,18 @@ class _Chunk:
 
     def _new(self, strangers: dict[str, contract.Sim]) -> dict[str, Sim]:
         """Rows for SIMs seen for the first time, not yet stored."""
+        told = [readings.columns_of(snapshot) for snapshot in strangers.values()]
+        self.problems += sum(reading.problems for reading in told)
+        rows = ((*{**_BLANK, "giccid": r.snapshot.giccid, **r.columns}.values(),) for r in told)
         new = {}
-        for giccid, snapshot in strangers.items():
-            reading = readings.columns_of(snapshot)
-            self.problems += reading.problems
-            [sim] = bare(Sim, tuple(_BLANK), [{**_BLANK, "giccid": giccid, **reading.columns}.values()])
-            sim.apns = readings.merged_apns(snapshot, []) or []
+        for sim, reading in zip(bare(Sim, _COLUMNS, rows), told, strict=True):
+            sim.apns = readings.merged_apns(reading.snapshot, []) or []
             sim.apn_state = readings.apn_state(sim.apns)
             sim.quota_percent = readings.quota_percent(sim.data_usage, sim.data_quota)
             sim.search = readings.search_text(sim)
             sim.observed_at, sim.observed_by = self.observed_at, str(self.source)
             sim.changed_at = sim.first_seen_at = self.now
-            new[giccid] = sim
+            new[sim.giccid] = sim
         return new
 
     def _create(self, new: dict[str, Sim]) -> list[Sim]:

@@ -196,6 +196,8 @@ def _put_readable(reading: Reading, parent: str, told: dict[str, Any]) -> None:
 def _text(reading: Reading, text: str | None, length: int) -> str:
     if not text:
         return ""
+    if len(text) <= length and text.isascii() and "\0" not in text:
+        return text
     clipped = values.clip(text, length)
     reading.problems += clipped != text
     return clipped
