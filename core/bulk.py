@@ -101,23 +101,38 @@ def insert(
 
 
 def upsert(
-    model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], *, key: str, update: Sequence[str] = ()
+    model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]], *, key: str, update: Sequence[str]
 ) -> None:
     """Insert rows of ``columns``, in the caller's transaction; one whose ``key`` is there already is brought to its
-    new values of ``update``, or left as it is where that is empty.
+    new values of ``update``.
 
     Columns are named as attributes (``account_id``); all that have no default in the database have to be among them.
-    Nobody learns the rows' keys, no signal is sent. PostgreSQL takes the rows by COPY into a table of the connection,
-    which is made anew when the model has changed and is empty again after the transaction.
+    No signal is sent. PostgreSQL takes the rows by COPY into a table of the connection, which is empty again after
+    the transaction.
     """
+    names = [_quoted(model, name) for name in update]
+    _put(model, columns, rows, f"{_conflict(model, key)} UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in names)}")
+
+
+def insert_absent(
+    model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]], *, key: str
+) -> dict[Any, Any]:
+    """As :func:`upsert`, but a row whose ``key`` is there already stays as it is. Answers the primary keys of those
+    inserted, by ``key``."""
+    if connection.vendor == "postgresql":
+        returned = f"RETURNING {_quoted(model, key)}, {_quoted(model, model._meta.pk.attname)}"
+        return dict(_put(model, columns, rows, f"{_conflict(model, key)} NOTHING {returned}"))
+    place = columns.index(key)
+    found = model._default_manager.filter(**{f"{key}__in": [row[place] for row in rows]}).values_list(key, "pk")
+    before = dict(found)
+    _put(model, columns, rows, f"{_conflict(model, key)} NOTHING")
+    return {name: pk for name, pk in found.all() if name not in before}
+
+
+def _put(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], conflict: str) -> list[Any]:
     fields = {field.attname: field for field in model._meta.concrete_fields}
     own = [fields[name] for name in columns]
-    quote = connection.ops.quote_name
-    table, listed = quote(model._meta.db_table), ", ".join(quote(str(field.column)) for field in own)
-    updates = ", ".join(f"{name} = excluded.{name}" for name in (quote(str(fields[name].column)) for name in update))
-    conflict = f"ON CONFLICT ({quote(str(fields[key].column))}) DO " + (
-        f"UPDATE SET {updates}" if update else "NOTHING"
-    )
+    table, listed = connection.ops.quote_name(model._meta.db_table), ", ".join(_quoted(model, name) for name in columns)
     with connection.cursor() as cursor:
         if connection.vendor != "postgresql":
             marks = ", ".join(["%s"] * len(own))
@@ -125,7 +140,7 @@ def upsert(
                 f"INSERT INTO {table} ({listed}) VALUES ({marks}) {conflict}",  # noqa: S608 # names of ours
                 [[f.get_db_prep_save(v, connection) for f, v in zip(own, row, strict=True)] for row in rows],
             )
-            return
+            return []
         # Another set of columns is another table: a connection may be older than the last migration.
         chunk = f"chunk_{model._meta.db_table}_{zlib.crc32(listed.encode()):08x}"
         cursor.execute(
@@ -138,6 +153,16 @@ def upsert(
             f"WITH taken AS (DELETE FROM {chunk} RETURNING *) "  # noqa: S608 # names of ours
             f"INSERT INTO {table} ({listed}) SELECT {listed} FROM taken {conflict}"
         )
+        return cursor.fetchall() if cursor.description else []
+
+
+def _quoted(model: type[Model], name: str) -> str:
+    column: str = model._meta.get_field(name).column  # type: ignore[union-attr] # a column, no relation back
+    return connection.ops.quote_name(column)
+
+
+def _conflict(model: type[Model], key: str) -> str:
+    return f"ON CONFLICT ({_quoted(model, key)}) DO"
 
 
 def _copy(

@@ -36,6 +36,8 @@ _UPDATED = [name for name in _COLUMNS if name not in ("id", "giccid", "first_see
 _BLANK = {field.attname: field.get_default() for field in Sim._meta.concrete_fields}
 _HEAD = ("id", "giccid", "observed_at", "carrier_updated_at", "missing_since", "raw")
 """What tells of a row whether a reading has to be looked at."""
+_REST = [name for name in _COLUMNS if name not in (*_HEAD, "search")]
+"""What else a change is compared with and told from; the search text is made anew."""
 
 
 class Source(StrEnum):
@@ -188,10 +190,10 @@ class _Chunk:
         rows = Sim.objects.select_for_update(no_key=True).filter(among("giccid", list(self.snapshots)))
         return list(bare(Sim, _HEAD, rows.order_by("giccid").values_list(*_HEAD)))
 
-    def _compare(self, heads: Iterable[Sim]) -> tuple[list[int], list[int], int]:
-        """Ids of rows that were read as they are, of others that have to be looked at, and how many were newer."""
+    def _compare(self, heads: Iterable[Sim]) -> tuple[list[int], list[Sim], int]:
+        """Ids of rows that were read as they are, others that have to be looked at, and how many were newer."""
         same: list[int] = []
-        others: list[int] = []
+        others: list[Sim] = []
         stale = 0
         for head in heads:
             snapshot = self.snapshots[head.giccid]
@@ -200,16 +202,17 @@ class _Chunk:
             elif head.missing_since is None and head.raw == snapshot.raw and snapshot.raw:
                 same.append(head.pk)
             else:
-                others.append(head.pk)
+                others.append(head)
         return same, others, stale
 
-    def _changed(self, others: list[int], same: list[int]) -> list[tuple[Sim, datetime]]:
+    def _changed(self, others: list[Sim], same: list[int]) -> list[tuple[Sim, datetime]]:
         """The rows that differ, with the time of their last reading; ids of those that do not are added to ``same``."""
         if not others:
             return []
         changed = []
-        rows = Sim.objects.filter(among("id", others)).order_by("giccid")
-        for row in bare(Sim, _COLUMNS, rows.values_list(*_COLUMNS)):
+        rest = Sim.objects.filter(among("id", [head.pk for head in others])).order_by("giccid")
+        for row, values in zip(others, rest.values_list(*_REST), strict=True):
+            row.__dict__.update(zip(_REST, values, strict=True))
             before = row.observed_at
             if self._differs(row, readings.columns_of(self.snapshots[row.giccid])):
                 row.observed_at, row.observed_by = self.observed_at, str(self.source)
@@ -299,16 +302,13 @@ class _Chunk:
     def _create(self, new: dict[str, Sim]) -> list[Sim]:
         if not new:
             return []
-        bulk.upsert(Sim, _COLUMNS[1:], [_all(row)[1:] for row in new.values()], key="giccid")
-        stored = Sim.objects.filter(among("giccid", list(new)))
-        for pk, giccid, *moments in stored.values_list("id", "giccid", "first_seen_at", "observed_at"):
-            if moments != [self.now, self.observed_at]:
-                raise _MetMeanwhile
-            new[giccid].pk = pk
-        created = list(new.values())
-        for row in created:
+        keys = bulk.insert_absent(Sim, _COLUMNS[1:], [_all(row)[1:] for row in new.values()], key="giccid")
+        if len(keys) < len(new):
+            raise _MetMeanwhile
+        for giccid, row in new.items():
+            row.pk = keys[giccid]
             self.tallies.sim(None, facts_of(row))
-        return created
+        return list(new.values())
 
     def _stubs(self, new: dict[str, Sim]) -> None:
         """Accounts, plans and pools that rows are the first to name, as far as they are not there yet. Always in this
