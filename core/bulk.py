@@ -157,8 +157,8 @@ def _put(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any
 
 
 def _quoted(model: type[Model], name: str) -> str:
-    column: str = model._meta.get_field(name).column  # type: ignore[union-attr] # a column, no relation back
-    return connection.ops.quote_name(column)
+    [column] = [field.column for field in model._meta.concrete_fields if field.attname == name]
+    return connection.ops.quote_name(str(column))
 
 
 def _conflict(model: type[Model], key: str) -> str:
