@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
@@ -95,10 +96,87 @@ def insert(
     fields = {field.attname: field for field in model._meta.concrete_fields if not field.primary_key}
     own = [fields.pop(name) for name in columns]
     start = [_json(field, value) if isinstance(field, JSONField) else value for field, value in _values(blank, fields)]
+    with connection.cursor() as cursor:
+        _copy(cursor, model._meta.db_table, [*fields.values()], start, own, rows)
+
+
+def upsert(
+    model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]], *, key: str, update: Sequence[str]
+) -> None:
+    """Insert rows of ``columns``, in the caller's transaction; one whose ``key`` is there already is brought to its
+    new values of ``update``.
+
+    Columns are named as attributes (``account_id``); all that have no default in the database have to be among them.
+    No signal is sent. PostgreSQL takes the rows by COPY into a table of the connection, which is empty again after
+    the transaction.
+    """
+    names = [_quoted(model, name) for name in update]
+    _put(model, columns, rows, f"{_conflict(model, key)} UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in names)}")
+
+
+def insert_absent(
+    model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]], *, key: str
+) -> dict[Any, Any]:
+    """As :func:`upsert`, but a row whose ``key`` is there already stays as it is. Answers the primary keys of those
+    inserted, by ``key``."""
+    if connection.vendor == "postgresql":
+        returned = f"RETURNING {_quoted(model, key)}, {_quoted(model, model._meta.pk.attname)}"
+        return dict(_put(model, columns, rows, f"{_conflict(model, key)} NOTHING {returned}"))
+    place = columns.index(key)
+    found = model._default_manager.filter(**{f"{key}__in": [row[place] for row in rows]}).values_list(key, "pk")
+    before = dict(found)
+    _put(model, columns, rows, f"{_conflict(model, key)} NOTHING")
+    return {name: pk for name, pk in found.all() if name not in before}
+
+
+def _put(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], conflict: str) -> list[Any]:
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    own = [fields[name] for name in columns]
+    table, listed = connection.ops.quote_name(model._meta.db_table), ", ".join(_quoted(model, name) for name in columns)
+    with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            marks = ", ".join(["%s"] * len(own))
+            cursor.executemany(
+                f"INSERT INTO {table} ({listed}) VALUES ({marks}) {conflict}",  # noqa: S608 # names of ours
+                [[f.get_db_prep_save(v, connection) for f, v in zip(own, row, strict=True)] for row in rows],
+            )
+            return []
+        # Another set of columns is another table: a connection may be older than the last migration.
+        chunk = f"chunk_{model._meta.db_table}_{zlib.crc32(listed.encode()):08x}"
+        cursor.execute(
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {chunk} ON COMMIT DELETE ROWS "  # noqa: S608 # names of ours
+            f"AS SELECT {listed} FROM {table} LIMIT 0"
+        )
+        _copy(cursor, chunk, [], [], own, rows)
+        # Emptied as it is read: a second call in the transaction finds its own rows only.
+        cursor.execute(
+            f"WITH taken AS (DELETE FROM {chunk} RETURNING *) "  # noqa: S608 # names of ours
+            f"INSERT INTO {table} ({listed}) SELECT {listed} FROM taken {conflict}"
+        )
+        return cursor.fetchall() if cursor.description else []
+
+
+def _quoted(model: type[Model], name: str) -> str:
+    [column] = [field.column for field in model._meta.concrete_fields if field.attname == name]
+    return connection.ops.quote_name(str(column))
+
+
+def _conflict(model: type[Model], key: str) -> str:
+    return f"ON CONFLICT ({_quoted(model, key)}) DO"
+
+
+def _copy(
+    cursor: Any,
+    table: str,
+    common: Sequence[Any],
+    start: list[Any],
+    own: Sequence[Any],
+    rows: Iterable[Sequence[Any]],
+) -> None:
+    """COPY ``rows`` of the fields ``own``, each with the values ``start`` of the fields ``common`` before it."""
     texts = [(place, field) for place, field in enumerate(own) if isinstance(field, JSONField)]
-    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in [*fields.values(), *own])
-    table = connection.ops.quote_name(model._meta.db_table)
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in [*common, *own])
+    with cursor.copy(f"COPY {connection.ops.quote_name(table)} ({names}) FROM STDIN") as copy:
         for row in rows:
             values = list(row)
             for place, field in texts:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Generic, Self, TypeVar
+from functools import cache
+from typing import Annotated, Any, Generic, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -65,7 +66,7 @@ class WireModel(BaseModel):
     )
 
     # Slots in place of pydantic's private attributes: these cost a third of the reading of a SIM.
-    __slots__ = ("_lost", "_received")
+    __slots__ = ("_lost", "_received", "_unreadable")
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -76,7 +77,12 @@ class WireModel(BaseModel):
     @property
     def unreadable(self) -> tuple[str, ...]:
         """Paths (wire names, no values) of what was sent but could not be read, nested objects included."""
-        return (*getattr(self, "_lost", ()), *_nested_unreadable(self))
+        try:
+            found: tuple[str, ...] = object.__getattribute__(self, "_unreadable")
+        except AttributeError:
+            found = (*getattr(self, "_lost", ()), *_nested_unreadable(self))
+            object.__setattr__(self, "_unreadable", found)
+        return found
 
     @model_validator(mode="wrap")
     @classmethod
@@ -92,8 +98,7 @@ class WireModel(BaseModel):
             except ValidationError as error:
                 readable = _without_bad(cls, readable, error, lost)
         object.__setattr__(model, "_received", data)
-        if lost:
-            object.__setattr__(model, "_lost", tuple(lost))
+        object.__setattr__(model, "_lost", tuple(lost))
         return model
 
 
@@ -131,15 +136,27 @@ def _without_bad(
 
 def _nested_unreadable(model: WireModel) -> list[str]:
     paths: list[str] = []
-    for name, field in type(model).model_fields.items():
+    for name, alias in _holders(type(model)):
         value = getattr(model, name)
         if isinstance(value, WireModel):
-            paths.extend(f"{field.alias}.{path}" for path in value.unreadable)
+            paths.extend(f"{alias}.{path}" for path in value.unreadable)
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 if isinstance(item, WireModel):
-                    paths.extend(f"{field.alias}[{index}].{path}" for path in item.unreadable)
+                    paths.extend(f"{alias}[{index}].{path}" for path in item.unreadable)
     return paths
+
+
+@cache
+def _holders(model: type[WireModel]) -> tuple[tuple[str, str | None], ...]:
+    """Fields that may hold objects of the contract, or lists of them, with their wire names."""
+    return tuple((name, field.alias) for name, field in model.model_fields.items() if _holds_model(field.annotation))
+
+
+def _holds_model(annotation: Any) -> bool:
+    if annotation is Any or (isinstance(annotation, type) and issubclass(annotation, WireModel)):
+        return True
+    return any(_holds_model(part) for part in get_args(annotation))
 
 
 def why_unreadable(error: ValidationError) -> str:

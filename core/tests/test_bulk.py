@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from core.bulk import among, bare, fetching_ahead, insert
+from core.bulk import among, bare, fetching_ahead, insert, insert_absent, upsert
 from core.models import AuditEntry
-from sims.models import Sim
+from sims.models import Account, Sim
 
 pytestmark = pytest.mark.django_db
 
@@ -83,3 +88,67 @@ class TestInsert:
     def test_no_rows(self, db):
         insert(AuditEntry, {"action": "a.b"}, ("object_id",), [])
         assert not AuditEntry.objects.filter(action="a.b").exists()
+
+
+_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**50), 2**50) | _TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+_TIMES = st.integers(0, 2**32 * 1000).map(lambda millis: datetime.fromtimestamp(millis / 1000, UTC))
+_SIM = st.fixed_dictionaries(
+    {
+        "custom1": _TEXT,
+        "search": _TEXT,
+        "apns": st.lists(st.dictionaries(_TEXT, _TEXT, max_size=2), max_size=2),
+        "raw": st.dictionaries(_TEXT, _JSON, max_size=3),
+        "data_usage": st.none() | st.integers(0, 2**63 - 1),
+        "online": st.none() | st.booleans(),
+        "last_session_at": st.none() | _TIMES,
+        "usage_jump_on": st.none() | st.dates(),
+        "observed_at": _TIMES,
+    }
+)
+_ALL = [field.attname for field in Sim._meta.concrete_fields if not field.primary_key]
+_EITHER = [name for name in _ALL if name not in ("giccid", "changed_at", "first_seen_at")]
+
+
+class TestUpsert:
+    """Whatever the values are, the rows are what Django's own ways make of them."""
+
+    @staticmethod
+    def ours(sims: list[dict[str, Any]], start: int) -> list[Sim]:
+        return [
+            Sim(giccid=f"{start + n:019}", account_id="an account", status="ACTIVATED", **sim)
+            for n, sim in enumerate(sims)
+        ]
+
+    @staticmethod
+    def stored(start: int, count: int) -> list[tuple[Any, ...]]:
+        rows = Sim.objects.filter(giccid__in=[f"{start + n:019}" for n in range(count)]).order_by("giccid")
+        return list(rows.values_list(*_EITHER))
+
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(before=st.lists(_SIM, min_size=1, max_size=4), after=st.lists(_SIM, min_size=1, max_size=4))
+    def test_as_django_inserts_and_updates(self, db, before, after):
+        Account.objects.get_or_create(name="an account")
+        Sim.objects.all().delete()
+        changed = [name for name in _EITHER if name != "search"]
+        for sims in (before, after):
+            made = self.ours(sims, 10)
+            upsert(Sim, _ALL, [[getattr(s, name) for name in _ALL] for s in made], key="giccid", update=changed)
+            Sim.objects.bulk_create(
+                self.ours(sims, 90), update_conflicts=True, unique_fields=["giccid"], update_fields=changed
+            )
+        most = max(len(before), len(after))
+        assert self.stored(10, most) == self.stored(90, most)
+        assert len(self.stored(10, most)) == most
+
+    def test_what_is_there_stays_and_the_keys_of_the_others_are_told(self, sims):
+        rows = self.ours([{"custom1": "new", "observed_at": datetime(2026, 1, 1, tzinfo=UTC)}] * 2, 10)
+        rows[0].giccid, rows[0].account_id = sims[0].giccid, sims[0].account_id
+        rows[1].account_id = sims[0].account_id
+        keys = insert_absent(Sim, _ALL, [[getattr(s, name) for name in _ALL] for s in rows], key="giccid")
+        assert keys == {rows[1].giccid: Sim.objects.get(giccid=rows[1].giccid).pk}
+        assert Sim.objects.get(pk=sims[0].pk).custom1 == "a"

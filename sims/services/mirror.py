@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
+from core import bulk
+from core.bulk import among, bare
 from sims.models import Account, RatePlan, SharePool, Sim, TimelineEvent
 from sims.models.sim import CUSTOM_FIELDS
 from sims.services import reading as readings
@@ -28,9 +31,13 @@ _AT_ONCE = 200
 _TRIES = 3
 # Two readings under way at the same time may be answered in either order; longer than any call lasts.
 _OVERLAP = timedelta(minutes=2)
-_UPDATED = [
-    f.name for f in Sim._meta.concrete_fields if f.name not in ("id", "giccid", "first_seen_at", "status_changed_at")
-]
+_COLUMNS = [field.attname for field in Sim._meta.concrete_fields]
+_UPDATED = [name for name in _COLUMNS if name not in ("id", "giccid", "first_seen_at", "status_changed_at")]
+_BLANK = {field.attname: field.get_default() for field in Sim._meta.concrete_fields}
+_HEAD = ("id", "giccid", "observed_at", "carrier_updated_at", "missing_since", "raw")
+"""What tells of a row whether a reading has to be looked at."""
+_REST = [name for name in _COLUMNS if name not in (*_HEAD, "search")]
+"""What else a change is compared with and told from; the search text is made anew."""
 
 
 class Source(StrEnum):
@@ -151,22 +158,23 @@ class _Chunk:
         self.tallies = Changes()
         self.elsewhere: list[Sim] = []
         """Those that have another account than before."""
+        self.named: list[Sim] = []
+        """Those that name another account, plan or pool than before."""
 
     def apply(self) -> ApplyResult:
-        rows = self._rows(self.snapshots)
-        found = {row.giccid for row in rows}
+        heads = self._heads()
+        found = {head.giccid for head in heads}
         strangers = {giccid: snap for giccid, snap in self.snapshots.items() if giccid not in found}
-        same, changed, stale = self._compare(rows)
+        same, others, stale = self._compare(heads)
+        changed = self._changed(others, same)
         new = self._new(strangers)
-        self._stubs([row for row, _ in changed] + list(new.values()))
+        self._stubs(new)
         # Before the SIMs are written: it may mark some of them.
         record(self.moved)
         if changed:
-            Sim.objects.bulk_create(
-                [row for row, _ in changed], update_conflicts=True, unique_fields=["id"], update_fields=_UPDATED
-            )
+            bulk.upsert(Sim, _COLUMNS, [_all(row) for row, _ in changed], key="id", update=_UPDATED)
         if same:
-            Sim.objects.filter(pk__in=same).update(observed_at=self.observed_at, observed_by=str(self.source))
+            Sim.objects.filter(among("id", same)).update(observed_at=self.observed_at, observed_by=str(self.source))
         created = self._create(new)
         move_events(self.elsewhere)
         subs = [(row, self.snapshots[row.giccid], True) for row in created]
@@ -177,31 +185,42 @@ class _Chunk:
         self.tallies.store()
         return ApplyResult(len(created), len(changed), len(same), stale, self.problems)
 
-    def _rows(self, giccids: Iterable[str]) -> list[Sim]:
-        """Locked, always in the order of giccid."""
-        rows = Sim.objects.select_for_update(no_key=True).filter(giccid__in=list(giccids))
-        return list(rows.order_by("giccid"))
+    def _heads(self) -> list[Sim]:
+        """The rows that are there, with the columns ``_HEAD`` alone; locked, always in the order of giccid."""
+        rows = Sim.objects.select_for_update(no_key=True).filter(among("giccid", list(self.snapshots)))
+        return list(bare(Sim, _HEAD, rows.order_by("giccid").values_list(*_HEAD)))
 
-    def _compare(self, rows: Iterable[Sim]) -> tuple[list[int], list[tuple[Sim, datetime]], int]:
-        """Ids of unchanged rows, changed rows with the time of their last reading, and how many were newer."""
+    def _compare(self, heads: Iterable[Sim]) -> tuple[list[int], list[Sim], int]:
+        """Ids of rows that were read as they are, others that have to be looked at, and how many were newer."""
         same: list[int] = []
-        changed: list[tuple[Sim, datetime]] = []
+        others: list[Sim] = []
         stale = 0
-        for row in rows:
-            snapshot = self.snapshots[row.giccid]
-            if self._is_stale(row, snapshot):
+        for head in heads:
+            snapshot = self.snapshots[head.giccid]
+            if self._is_stale(head, snapshot):
                 stale += 1
-            elif row.missing_since is None and row.raw == snapshot.raw and snapshot.raw:
-                same.append(row.pk)
+            elif head.missing_since is None and head.raw == snapshot.raw and snapshot.raw:
+                same.append(head.pk)
             else:
-                before = row.observed_at
-                if self._differs(row, readings.columns_of(snapshot)):
-                    row.observed_at, row.observed_by = self.observed_at, str(self.source)
-                    row.changed_at = self.now
-                    changed.append((row, before))
-                else:
-                    same.append(row.pk)
-        return same, changed, stale
+                others.append(head)
+        return same, others, stale
+
+    def _changed(self, others: list[Sim], same: list[int]) -> list[tuple[Sim, datetime]]:
+        """The rows that differ, with the time of their last reading; ids of those that do not are added to ``same``."""
+        if not others:
+            return []
+        changed = []
+        rest = Sim.objects.filter(among("id", [head.pk for head in others])).order_by("giccid")
+        for row, values in zip(others, rest.values_list(*_REST), strict=True):
+            row.__dict__.update(zip(_REST, values, strict=True))
+            before = row.observed_at
+            if self._differs(row, readings.columns_of(self.snapshots[row.giccid])):
+                row.observed_at, row.observed_by = self.observed_at, str(self.source)
+                row.changed_at = self.now
+                changed.append((row, before))
+            else:
+                same.append(row.pk)
+        return changed
 
     def _is_stale(self, row: Sim, snapshot: contract.Sim) -> bool:
         if self.observed_at < row.observed_at:
@@ -234,6 +253,8 @@ class _Chunk:
         self.tallies.sim(counted, facts_of(row))
         if before["account_id"] != row.account_id:
             self.elsewhere.append(row)
+        if any(name in before and before[name] != getattr(row, name) for name in ("account_id", "plan_id", "pool_id")):
+            self.named.append(row)
         if before["status"] != row.status:
             row.status_changed_at = self.observed_at
         if has_moved(row, before):
@@ -264,34 +285,35 @@ class _Chunk:
 
     def _new(self, strangers: dict[str, contract.Sim]) -> dict[str, Sim]:
         """Rows for SIMs seen for the first time, not yet stored."""
+        told = [readings.columns_of(snapshot) for snapshot in strangers.values()]
+        self.problems += sum(reading.problems for reading in told)
+        rows = ((*{**_BLANK, "giccid": r.snapshot.giccid, **r.columns}.values(),) for r in told)
         new = {}
-        for giccid, snapshot in strangers.items():
-            reading = readings.columns_of(snapshot)
-            self.problems += reading.problems
-            sim = Sim(giccid=giccid, **reading.columns)
-            sim.apns = readings.merged_apns(snapshot, []) or []
+        for sim, reading in zip(bare(Sim, _COLUMNS, rows), told, strict=True):
+            sim.apns = readings.merged_apns(reading.snapshot, []) or []
             sim.apn_state = readings.apn_state(sim.apns)
             sim.quota_percent = readings.quota_percent(sim.data_usage, sim.data_quota)
             sim.search = readings.search_text(sim)
             sim.observed_at, sim.observed_by = self.observed_at, str(self.source)
             sim.changed_at = sim.first_seen_at = self.now
-            new[giccid] = sim
+            new[sim.giccid] = sim
         return new
 
     def _create(self, new: dict[str, Sim]) -> list[Sim]:
         if not new:
             return []
-        Sim.objects.bulk_create(new.values(), ignore_conflicts=True)
-        stored = self._rows(new)
-        created = [row for row in stored if row.first_seen_at == self.now and row.observed_at == self.observed_at]
-        if len(created) < len(stored):
+        keys = bulk.insert_absent(Sim, _COLUMNS[1:], [_all(row)[1:] for row in new.values()], key="giccid")
+        if len(keys) < len(new):
             raise _MetMeanwhile
-        for row in created:
+        for giccid, row in new.items():
+            row.pk = keys[giccid]
             self.tallies.sim(None, facts_of(row))
-        return created
+        return list(new.values())
 
-    def _stubs(self, rows: Sequence[Sim]) -> None:
-        """Accounts, plans and pools that the rows name, as far as they are not there yet. Always in this order."""
+    def _stubs(self, new: dict[str, Sim]) -> None:
+        """Accounts, plans and pools that rows are the first to name, as far as they are not there yet. Always in this
+        order."""
+        rows = [*self.named, *new.values()]
         plans = {row.plan_id: _plan_name(self.snapshots[row.giccid]) for row in rows if row.plan_id}
         wanted: tuple[tuple[type[Model], str, dict[str, dict[str, Any]]], ...] = (
             (Account, "name", {row.account_id: {} for row in rows}),
@@ -300,6 +322,15 @@ class _Chunk:
         )
         for model, key, stubs in wanted:
             ensure_stubs(model, key, stubs)
+
+
+def _all(row: Sim) -> tuple[Any, ...]:
+    """The values of ``_COLUMNS``. Not by the attributes: those of relations look at each value."""
+    values: tuple[Any, ...] = _in_order(row.__dict__)
+    return values
+
+
+_in_order = itemgetter(*_COLUMNS)
 
 
 def _plan_name(snapshot: contract.Sim) -> str:

@@ -11,6 +11,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sims.models import Sim
@@ -21,6 +22,7 @@ from smarthub import contract
 _MOST_INT = 2**31 - 1
 _MOST_BIGINT = 2**63 - 1
 _MADE_UP = "~"
+_searched = attrgetter("giccid", "imsi", "msisdn", "imei", *CUSTOM_FIELDS)
 _SUSPECT = re.compile(r"\\u(?:0000|d[89a-f])")
 
 
@@ -114,8 +116,8 @@ def quota_percent(usage: int | None, quota: int | None) -> int | None:
 
 def search_text(sim: Sim) -> str:
     """Identifiers and custom fields in lower case, a line each; no line for an empty one."""
-    parts = [sim.giccid, sim.imsi, sim.msisdn, sim.imei, *(getattr(sim, name) for name in CUSTOM_FIELDS)]
-    return "\n".join(part.lower() for part in parts if part)
+    # Each by itself: a letter's lower case may depend on what follows it.
+    return "\n".join([part.lower() for part in _searched(sim) if part])
 
 
 def subscription_columns(sub: contract.Subscription) -> dict[str, Any]:
@@ -178,6 +180,9 @@ _WIRE_NAMES = {"last_session_at": "lastSessionTime"}
 
 def _put_readable(reading: Reading, parent: str, told: dict[str, Any]) -> None:
     """What is told of an object, but for members that were there and could not be read."""
+    if not reading.snapshot.unreadable:
+        reading.columns.update(told)
+        return
     lost = {path for path in reading.snapshot.unreadable if path.startswith(f"{parent}.")}
     for name, value in told.items():
         head, *rest = name.split("_")
@@ -189,8 +194,12 @@ def _put_readable(reading: Reading, parent: str, told: dict[str, Any]) -> None:
 
 
 def _text(reading: Reading, text: str | None, length: int) -> str:
+    if not text:
+        return ""
+    if len(text) <= length and text.isascii() and "\0" not in text:
+        return text
     clipped = values.clip(text, length)
-    reading.problems += clipped != (text or "")
+    reading.problems += clipped != text
     return clipped
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
+from core.bulk import among
 from sims.models import RatePlan, Sim, Subscription, TimelineEvent
 from sims.services import reading as readings
 from sims.services import timeline, values
@@ -28,8 +29,9 @@ def store_subscriptions(
     if not items:
         return []
     known: dict[int, dict[str, Subscription]] = defaultdict(dict)
-    for sub in Subscription.objects.filter(sim_id__in=[sim.pk for sim, _, _ in items]):
-        known[sub.sim_id][sub.carrier_id] = sub
+    if seen := [sim.pk for sim, _, is_new in items if not is_new]:
+        for sub in Subscription.objects.filter(among("sim_id", seen)):
+            known[sub.sim_id][sub.carrier_id] = sub
     create: list[Subscription] = []
     update: list[Subscription] = []
     told: list[Told] = []

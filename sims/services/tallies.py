@@ -78,6 +78,12 @@ class Changes:
         """A SIM that was ``before`` (``None``: new) is ``after``."""
         if before == after:
             return
+        if before is not None and before[:6] == after[:6]:
+            # Nothing but bytes, as for most SIMs of a walk.
+            account, _status, plan, pool, *_rest, used, quota = after
+            self._add((Dimension.PLAN.value, account, plan), 0, used - before[6], quota - before[7])
+            self._add((Dimension.POOL.value, account, pool), 0, used - before[6], quota - before[7])
+            return
         if before is not None:
             self._count(before, -1)
         self._count(after, 1)

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from core.bulk import among
 from core.events import Happening, emit_many
 from sims.models import Sim, SimUsage
 from sims.services.usage.days import History, Reading, add, begin
@@ -55,7 +56,7 @@ def record(moved: Sequence[Moved]) -> None:
     if not moved:
         return
     by_id = {item.sim.pk: item for item in moved}
-    known = read_locked(SimUsage.objects.filter(sim_id__in=sorted(by_id)))
+    known = read_locked(SimUsage.objects.filter(among("sim_id", sorted(by_id))))
     taken: dict[int, History] = {}
     jumps: list[Happening] = []
     for sim_id in sorted(by_id):

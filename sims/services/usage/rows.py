@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from django.db import connection
 from django.db.models import QuerySet
 
+from core.bulk import upsert
 from sims.models import SimUsage
 from sims.services.usage.days import History
 from sims.services.usage.packing import pack_cycles, pack_hours, unpack_cycles, unpack_hours
@@ -19,8 +19,6 @@ PER_BLOCK = 192
 pages, what is left over of the last would be a good part."""
 
 _COLUMNS = ("sim_id", "counted", "usual", "cycle", "fell_at", "since", "day", "hours", "days", "cycles")
-_VALUES = f"({', '.join(['%s'] * len(_COLUMNS))})"
-_UPDATES = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
 
 
 def history_of(row: SimUsage) -> History:
@@ -37,19 +35,12 @@ def read_locked(rows: QuerySet[SimUsage]) -> dict[int, History]:
 def store(histories: Mapping[int, History]) -> None:
     """Insert or replace rows, in one statement. The caller holds the lock on those that are there.
 
-    Written out: a walk stores one for each SIM that used something, and making rows and an upsert of them by the ORM
-    takes longer than all the arithmetic.
+    Not by the ORM: a walk stores one for each SIM that used something, and making rows and an upsert of them would
+    take longer than all the arithmetic.
     """
-    if not histories:
-        return
-    values = [value for sim_id in sorted(histories) for value in _packed(sim_id, histories[sim_id])]
-    rows = ", ".join([_VALUES] * len(histories))
-    names = ", ".join(_COLUMNS)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO sims_simusage ({names}) VALUES {rows} ON CONFLICT (sim_id) DO UPDATE SET {_UPDATES}",  # noqa: S608 # names of ours
-            values,
-        )
+    if histories:
+        rows = [_packed(sim_id, histories[sim_id]) for sim_id in sorted(histories)]
+        upsert(SimUsage, _COLUMNS, rows, key="sim_id", update=_COLUMNS[1:])
 
 
 def _unpacked(row: Sequence[Any]) -> History:
