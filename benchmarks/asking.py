@@ -167,7 +167,7 @@ def _list(fleet: int, sample: int) -> Iterator[Page]:
         yield Page("sort", f"sort={sort}", f"/sims/?sort={sort}")
     for sort in _some(names, sample):
         yield Page("sort, deep", f"sort={sort}, deep", f"/sims/?sort={sort}&after={_cursor(sort, fleet // 2)}")
-    values = {group.name: [c.value for c in group.choices] for group in view._filters(view.request).groups()}
+    values = {group.name: [c.value for c in group.choices] for group in view._filters(view.request).groups(whole=True)}
     filters = [f"{name}={value}" for name, of in values.items() for value in dict.fromkeys((of[0], of[-1], *of[1:3]))]
     for query in _some(filters, sample):
         yield Page("filter", query, f"/sims/?{query}")
