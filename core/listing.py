@@ -27,7 +27,7 @@ from django.views import View
 
 from core import exports
 from core.filters import Chip, Choice, FilterSet, Group, address, options
-from core.paging import PAGE_SIZE, BadCursor, Count, Order, Page, capped_count, pages, paginate
+from core.paging import PAGE_SIZE, BadCursor, Count, Order, Page, capped_count, listed, pages, paginate
 from core.per_language import per_language
 from core.spreadsheets import AS_IT_IS, Cell, Column, Table, cell
 from core.tables import BaseTable
@@ -173,6 +173,8 @@ class ListView(PermissionRequiredMixin, View):
     noun: ClassVar[Any]
     noun_plural: ClassVar[Any]
     page_size: ClassVar[int] = PAGE_SIZE
+    is_large: ClassVar[bool] = False
+    """Whether the table is so long that the ways through it are chosen with care; see :func:`core.paging.listed`."""
     selectable: ClassVar[bool] = False
     """Whether rows can be ticked."""
     copies_ticked: ClassVar[bool] = True
@@ -254,19 +256,13 @@ class ListView(PermissionRequiredMixin, View):
         filters = self._filters(request)
         order, is_default = self._order(request.GET.get("sort", ""))
         notices = list(filters.problems)
-        page: Page[Any]
         try:
-            page = paginate(
-                filters.qs,
-                order,
-                after=request.GET.get("after", ""),
-                before=request.GET.get("before", ""),
-                size=self.page_size,
-                read=self.read_page,
+            page, count = self._page(
+                filters.qs, order, after=request.GET.get("after", ""), before=request.GET.get("before", "")
             )
         except BadCursor:
             notices.append(_("That link to a page of the list can not be read; this is the first page."))
-            page = paginate(filters.qs, order, size=self.page_size, read=self.read_page)
+            page, count = self._page(filters.qs, order)
         self.decorate(page.rows)
         return Listing(
             name=self.name,
@@ -276,7 +272,7 @@ class ListView(PermissionRequiredMixin, View):
             order=order,
             is_default_order=is_default,
             page=page,
-            count=capped_count(filters.qs),
+            count=count,
             table=self._table(request, page.rows, order),
             noun=self.noun,
             noun_plural=self.noun_plural,
@@ -285,6 +281,11 @@ class ListView(PermissionRequiredMixin, View):
             copies_ticked=self.copies_ticked,
             whole_filters=WHOLE in request.GET,
         )
+
+    def _page(self, rows: QuerySet[Any], order: Order, **place: str) -> tuple[Page[Any], Count]:
+        if self.is_large:
+            return listed(rows, order, size=self.page_size, read=self.read_page, **place)
+        return paginate(rows, order, size=self.page_size, read=self.read_page, **place), capped_count(rows)
 
     def _filters(self, request: HttpRequest) -> FilterSet:
         return self.filterset_class(data=request.GET, queryset=self.get_queryset(), request=request)

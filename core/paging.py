@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from django.core.exceptions import FieldError, ValidationError
+from django.core.exceptions import EmptyResultSet, FieldError, ValidationError
+from django.db import connection
 from django.db.models import DateTimeField, Expression, F, Field, IntegerField, Model, QuerySet
 from django.db.models.expressions import Value
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
@@ -79,22 +80,110 @@ def paginate(
 
     Raises :class:`BadCursor`.
     """
-    backwards = bool(before) and not after
-    cursor = before if backwards else after
-    direction = order.reversed() if backwards else order
-    ordered = _sorted(queryset, direction)
-    if cursor:
-        values = decode(cursor, order, _fields(ordered, order))
-        ordered = ordered.filter(*_beyond(direction, values))
+    place = _place(queryset, order, after, before)
+    ordered = _sorted(queryset, place.direction)
+    if place.values:
+        ordered = ordered.filter(*_beyond(place.direction, place.values))
     names = [f"_key{i}" for i in range(len(order.keys))]
     rows = list(ordered[: size + 1]) if read is None else read(ordered[: size + 1], names)
+    if place.backwards and len(rows) <= size:
+        return paginate(queryset, order, size=size, read=read)
+    return _page(order, place, rows, size)
+
+
+def listed(
+    queryset: QuerySet[M],
+    order: Order,
+    *,
+    after: str = "",
+    before: str = "",
+    size: int = PAGE_SIZE,
+    read: Callable[[QuerySet[Any], Sequence[str]], list[Any]] | None = None,
+) -> tuple[Page[M], Count]:
+    """:func:`paginate` and :func:`capped_count` for tables so large that a database's guess at the way is not good
+    enough: what may be few rows is found before all else and sorted, only what are many is read in its order.
+
+    Which of both it is, the counting tells. The keys of a page are looked for in the table alone and its rows by
+    their keys then, for a database that misjudges a condition joins a whole table to show fifty rows of it.
+    Raises :class:`BadCursor`.
+    """
+    place = _place(queryset, order, after, before)
+    if not queryset.query.where and not place.values:
+        return paginate(queryset, order, size=size, read=read), capped_count(queryset)
+    if queryset.query.where:
+        count, keys = _gathered(queryset, place, size + 1)
+    else:
+        count, keys = capped_count(queryset), []
+    if count.capped or not queryset.query.where:
+        keys = _walked(queryset, place, size + 1)
+    if place.backwards and len(keys) <= size:
+        return listed(queryset, order, size=size, read=read)
+    unique = str(order.keys[-1])
+    found = _sorted(queryset.filter(**{f"{unique}__in": keys}), place.direction)
+    names = [f"_key{i}" for i in range(len(order.keys))]
+    rows = (list(found) if read is None else read(found, names)) if keys else []
+    return _page(order, place, rows, size), count
+
+
+def _walked(queryset: QuerySet[Any], place: _Place, size: int) -> list[Any]:
+    """Unique keys of a page, read in their order."""
+    ordered = _sorted(queryset, place.direction)
+    if place.values:
+        ordered = ordered.filter(*_beyond(place.direction, place.values))
+    return list(ordered.values_list(f"_key{len(place.direction.keys) - 1}", flat=True)[:size])
+
+
+def _gathered(queryset: QuerySet[Any], place: _Place, size: int) -> tuple[Count, list[Any]]:
+    """How many rows there are and, unless they are too many to be counted, the unique keys of a page of them."""
+    names = [f"_key{i}" for i in range(len(place.direction.keys))]
+    annotated = _sorted(queryset, place.direction).order_by().values_list(*names)[: COUNT_LIMIT + 1]
+    try:
+        inner, params = annotated.query.sql_with_params()
+    except EmptyResultSet:
+        return Count(0), []
+    keys, down = ", ".join(names), " DESC" if place.direction.descending else ""
+    beyond, values = "", []
+    if place.values:
+        marks = ", ".join(["%s"] * len(names))
+        beyond = f"WHERE ({keys}) {'<' if down else '>'} ({marks})"
+        values = [v.output_field.get_db_prep_value(v.value, connection) for v in place.values]
+    statement = (
+        f"WITH found({keys}) AS MATERIALIZED ({inner}) "  # noqa: S608 # the ORM's SQL and names of ours, values apart
+        f"SELECT counted.number, page.{names[-1]} FROM (SELECT count(*) AS number FROM found) AS counted "
+        f"LEFT JOIN (SELECT * FROM found {beyond} ORDER BY {', '.join(f'{n}{down}' for n in names)} LIMIT {size}) "
+        f"AS page ON 1 = 1 ORDER BY {', '.join(f'page.{n}{down}' for n in names)}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*params, *values])
+        rows = cursor.fetchall()
+    number = rows[0][0]
+    return Count(min(number, COUNT_LIMIT), number > COUNT_LIMIT), [key for _number, key in rows if key is not None]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a page begins and which way it is read."""
+
+    direction: Order
+    values: list[Value]
+    """Of the row that it begins behind; none at the beginning of the list."""
+    backwards: bool
+
+
+def _place(queryset: QuerySet[Any], order: Order, after: str, before: str) -> _Place:
+    backwards = bool(before) and not after
+    cursor = before if backwards else after
+    values = decode(cursor, order, _fields(_sorted(queryset, order), order)) if cursor else []
+    return _Place(order.reversed() if backwards else order, values, backwards)
+
+
+def _page(order: Order, place: _Place, rows: list[Any], size: int) -> Page[Any]:
+    """Of ``size`` rows and the one behind them, if there is one."""
     more = len(rows) > size
     rows = rows[:size]
-    if backwards and not more:
-        return paginate(queryset, order, size=size, read=read)
-    if backwards:
+    if place.backwards:
         rows.reverse()
-    has_next, has_previous = (bool(rows), more) if backwards else (more, bool(cursor))
+    has_next, has_previous = (bool(rows), more) if place.backwards else (more, bool(place.values))
     return Page(
         rows=rows,
         next=encode(order, rows[-1]) if has_next and rows else "",

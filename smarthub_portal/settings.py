@@ -125,6 +125,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # Two filters are two bitmaps of the fleet, which the default of 4 MB makes coarse; to compile a statement (jit)
+    # takes longer than any of ours runs. A pooler that takes no options at the start wants an empty `?options=`.
+    DATABASES["default"]["OPTIONS"].setdefault("options", "-c work_mem=32MB -c jit=off")
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
 DATABASES["default"]["CONN_MAX_AGE"] = 0 if "pool" in DATABASES["default"]["OPTIONS"] else 60
 

@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.paging import BadCursor, Order, capped_count, decode, paginate
+from core import paging
+from core.paging import BadCursor, Order, Page, capped_count, decode, listed, paginate
 from sims.models import Sim
 from sims.models.indexes import SORT_KEYS
 
@@ -43,57 +44,73 @@ def fleet(make_sim):
     ]
 
 
-def walk(order: Order, size: int, start: str = "", *, back: bool = False) -> list[list[str]]:
-    pages, cursor = [], start
+@pytest.fixture(params=["paginate", "all listed", "few listed", "many listed"])
+def page_of(request, monkeypatch):
+    """A page of the fleet, in each way to find one."""
+    if request.param == "many listed":
+        monkeypatch.setattr(paging, "COUNT_LIMIT", 2)
+
+    def page_of(order: Order, **place) -> Page[Sim]:
+        if request.param == "paginate":
+            return paginate(Sim.objects.all(), order, **place)
+        rows = Sim.objects.all() if request.param == "all listed" else Sim.objects.filter(giccid__startswith="8986")
+        page, count = listed(rows, order, **place)
+        assert count.token == ("2+" if request.param == "many listed" else str(Sim.objects.count()))
+        return page
+
+    return page_of
+
+
+def walk(page_of, order: Order, size: int) -> list[list[str]]:
+    pages, cursor = [], ""
     while True:
-        after, before = ("", cursor) if back else (cursor, "")
-        page = paginate(Sim.objects.all(), order, size=size, after=after, before=before)
+        page = page_of(order, size=size, after=cursor)
         pages.append([sim.giccid for sim in page.rows])
-        cursor = page.previous if back else page.next
+        cursor = page.next
         if not cursor:
             return pages
 
 
 @pytest.mark.parametrize("name", list(SORT_KEYS))
 @pytest.mark.parametrize("descending", [False, True])
-def test_every_row_comes_once_and_in_order(fleet, name, descending):
-    whole = walk(order(name, descending=descending), size=100)[0]
-    pages = walk(order(name, descending=descending), size=5)
+def test_every_row_comes_once_and_in_order(fleet, page_of, name, descending):
+    whole = walk(page_of, order(name, descending=descending), size=100)[0]
+    pages = walk(page_of, order(name, descending=descending), size=5)
     assert [len(page) for page in pages] == [5, 5, 2]
     assert [giccid for page in pages for giccid in page] == whole
     assert sorted(whole) == [sim.giccid for sim in fleet]
 
 
 @pytest.mark.parametrize("name", ["giccid", "usage", "seen", "online", "custom1"])
-def test_going_back_shows_the_pages_one_came_from(fleet, name):
-    first = paginate(Sim.objects.all(), order(name), size=5)
-    second = paginate(Sim.objects.all(), order(name), size=5, after=first.next)
-    third = paginate(Sim.objects.all(), order(name), size=5, after=second.next)
-    back = paginate(Sim.objects.all(), order(name), size=5, before=third.previous)
+def test_going_back_shows_the_pages_one_came_from(fleet, page_of, name):
+    first = page_of(order(name), size=5)
+    second = page_of(order(name), size=5, after=first.next)
+    third = page_of(order(name), size=5, after=second.next)
+    back = page_of(order(name), size=5, before=third.previous)
     assert [s.pk for s in back.rows] == [s.pk for s in second.rows]
-    again = paginate(Sim.objects.all(), order(name), size=5, before=back.previous)
+    again = page_of(order(name), size=5, before=back.previous)
     assert [s.pk for s in again.rows] == [s.pk for s in first.rows]
     assert again.previous == ""
     assert again.next
 
 
-def test_going_back_past_the_first_row_shows_a_full_first_page(fleet):
-    first = paginate(Sim.objects.all(), order("giccid"), size=5)
-    second = paginate(Sim.objects.all(), order("giccid"), size=7, after=first.next)
-    back = paginate(Sim.objects.all(), order("giccid"), size=7, before=second.previous)
+def test_going_back_past_the_first_row_shows_a_full_first_page(fleet, page_of):
+    first = page_of(order("giccid"), size=5)
+    second = page_of(order("giccid"), size=7, after=first.next)
+    back = page_of(order("giccid"), size=7, before=second.previous)
     assert len(back.rows) == 7
     assert back.rows[0].pk == fleet[0].pk
 
 
-def test_unknown_values_sort_as_the_smallest(fleet):
-    usages = [sim.data_usage for sim in paginate(Sim.objects.all(), order("usage"), size=12).rows]
+def test_unknown_values_sort_as_the_smallest(fleet, page_of):
+    usages = [sim.data_usage for sim in page_of(order("usage"), size=12).rows]
     assert usages == [None] * 4 + [0] * 4 + [500] * 4
 
 
-def test_a_row_that_goes_away_leaves_no_gap(fleet):
-    first = paginate(Sim.objects.all(), order("giccid"), size=5)
+def test_a_row_that_goes_away_leaves_no_gap(fleet, page_of):
+    first = page_of(order("giccid"), size=5)
     first.rows[-1].delete()
-    second = paginate(Sim.objects.all(), order("giccid"), size=5, after=first.next)
+    second = page_of(order("giccid"), size=5, after=first.next)
     assert second.rows[0].pk == fleet[5].pk
 
 
@@ -126,6 +143,21 @@ def test_a_forged_cursor_is_refused(name, values):
     text = base64.urlsafe_b64encode(json.dumps(values).encode()).decode()
     with pytest.raises(BadCursor):
         paginate(Sim.objects.all(), order(name), after=text)
+    with pytest.raises(BadCursor):
+        listed(Sim.objects.all(), order(name), after=text)
+
+
+def test_nothing_is_listed_where_nothing_can_match(fleet):
+    page, count = listed(Sim.objects.filter(pk__in=[]), order("usage"), size=5)
+    assert (page.rows, page.next, page.previous, count.token) == ([], "", "", "0")
+
+
+def test_a_count_goes_with_a_page_behind_the_last_row(fleet):
+    rows = Sim.objects.filter(giccid__startswith="8986")
+    last = listed(rows, order("giccid"), size=11)[0].next
+    fleet[11].delete()
+    page, count = listed(rows, order("giccid"), size=11, after=last)
+    assert (page.rows, page.next, count.token) == ([], "", "11")
 
 
 def test_a_count_stops_at_its_limit(fleet):

@@ -60,7 +60,10 @@ def list_indexes() -> list[models.Index]:
     indexes = []
     for name, key in SORT_KEYS.items():
         if isinstance(key, Expression):
-            indexes.append(models.Index(key, F("giccid"), name=f"sim_by_{name}"))
+            # With the column beside its expression: only then does PostgreSQL count by the index alone.
+            [column] = key.get_source_expressions()
+            include = [column.name.removesuffix("_id")]
+            indexes.append(models.Index(key, F("giccid"), name=f"sim_by_{name}", include=include))
         elif name != "giccid":
             indexes.append(models.Index(fields=[key.removesuffix("_id"), "giccid"], name=f"sim_by_{name}"))
     # Which countries are there, per account: found by hopping from one value to the next.

@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Any
 
-from django.db import connections
 from django.db.models import Q, QuerySet
-from django.db.models.expressions import RawSQL
 
-from core.paging import COUNT_LIMIT
 from sims.models import Sim
 
 SHORTEST = 3
@@ -52,12 +48,10 @@ def understand(text: str) -> Query:
 
 
 def find(queryset: QuerySet[Sim], query: Query) -> QuerySet[Sim]:
-    """``queryset`` limited to what ``query`` finds. Takes one or two small queries of its own.
+    """``queryset`` limited to what ``query`` finds. Takes a small query of its own for what may be an identifier.
 
     A whole identifier is looked up by its index, and when that finds something it is all that is meant. A part is
-    looked for in the search text: rare ones are found first and then joined, since a database that is asked for
-    "the first fifty in order of giccid that contain this" may well read the fleet in that order; frequent ones are
-    best found just so.
+    looked for in the search text.
     """
     if not query.terms:
         return queryset
@@ -67,9 +61,7 @@ def find(queryset: QuerySet[Sim], query: Query) -> QuerySet[Sim]:
     condition = Q()
     for term in query.terms:
         condition |= Q(search__contains=term)
-    if Sim.objects.filter(condition).values("pk")[: COUNT_LIMIT + 1].count() > COUNT_LIMIT:
-        return queryset.filter(condition)
-    return queryset.filter(pk__in=_ids_first(condition, queryset.db))
+    return queryset.filter(condition)
 
 
 def _whole_identifier(digits: str) -> list[int]:
@@ -79,13 +71,3 @@ def _whole_identifier(digits: str) -> list[int]:
         if len(digits) in lengths:
             condition |= Q(**{field: digits})
     return list(Sim.objects.filter(condition).values_list("pk", flat=True)[:100]) if condition else []
-
-
-def _ids_first(condition: Q, alias: str) -> Any:
-    """Keys of the SIMs that ``condition`` finds, in a way that has the database find them before all else."""
-    matching = Sim.objects.filter(condition).values("pk")
-    if connections[alias].vendor != "postgresql":
-        return matching
-    sql, params = matching.query.sql_with_params()
-    first = f"WITH matching(found) AS MATERIALIZED ({sql}) SELECT found FROM matching"  # noqa: S608 - the ORM's SQL, values apart
-    return RawSQL(first, params)  # noqa: S611 - as above

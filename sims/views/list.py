@@ -35,6 +35,7 @@ class SimListView(LiveListView):
     default_sort = "giccid"
     noun = _("SIM card")
     noun_plural = _("SIM cards")
+    is_large = True
     selectable = True
     live_fields = ("changed_at",)
 
