@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
@@ -26,9 +27,10 @@ from django.utils.translation import gettext as _
 from django.views import View
 
 from core import exports
-from core.filters import Chip, Choice, FilterSet, Group, address, options
-from core.paging import PAGE_SIZE, BadCursor, Count, Order, Page, capped_count, pages, paginate
+from core.filters import Chip, Choice, FilterSet, Group, Later, address, options
+from core.paging import PAGE_SIZE, BadCursor, Count, KeptPages, Order, Page, capped_count, pages, paginate
 from core.per_language import per_language
+from core.prepared import kept_for
 from core.spreadsheets import AS_IT_IS, Cell, Column, Table, cell
 from core.tables import BaseTable
 from core.views import exports as export_views
@@ -177,6 +179,10 @@ class ListView(PermissionRequiredMixin, View):
     """Whether rows can be ticked."""
     copies_ticked: ClassVar[bool] = True
     """Whether what is ticked are giccids, to be copied."""
+    keeps_statements: ClassVar[bool] = False
+    """Whether what a list asks that nothing narrows is put together once for a user (:class:`core.paging.KeptPages`),
+    for lists that many people look at. Their rows are models, their orders by numbers, times and texts, and
+    :meth:`get_queryset` and filters without a value depend on nothing but the user and :func:`core.prepared.now`."""
     columns_wanted: list[str] | None = None
     """Columns to show instead of those that the user has chosen."""
 
@@ -253,31 +259,26 @@ class ListView(PermissionRequiredMixin, View):
         """Filter, sort, cut out the page, count."""
         filters = self._filters(request)
         order, is_default = self._order(request.GET.get("sort", ""))
+        state = self._state(request.GET, filters, order, is_default)
         notices = list(filters.problems)
-        page: Page[Any]
+        kept = self._kept_pages(request, order, state)
+        page = kept.page if kept else partial(paginate, filters.qs, order, size=self.page_size, read=self.read_page)
         try:
-            page = paginate(
-                filters.qs,
-                order,
-                after=request.GET.get("after", ""),
-                before=request.GET.get("before", ""),
-                size=self.page_size,
-                read=self.read_page,
-            )
+            found = page(after=request.GET.get("after", ""), before=request.GET.get("before", ""))
         except BadCursor:
             notices.append(_("That link to a page of the list can not be read; this is the first page."))
-            page = paginate(filters.qs, order, size=self.page_size, read=self.read_page)
-        self.decorate(page.rows)
+            found = page()
+        self.decorate(found.rows)
         return Listing(
             name=self.name,
             path=request.path,
-            state=self._state(request.GET, filters, order, is_default),
+            state=state,
             filters=filters,
             order=order,
             is_default_order=is_default,
-            page=page,
-            count=capped_count(filters.qs),
-            table=self._table(request, page.rows, order),
+            page=found,
+            count=kept.count() if kept else capped_count(filters.qs),
+            table=self._table(request, found.rows, order),
             noun=self.noun,
             noun_plural=self.noun_plural,
             notices=notices,
@@ -286,8 +287,20 @@ class ListView(PermissionRequiredMixin, View):
             whole_filters=WHOLE in request.GET,
         )
 
+    def _kept_pages(self, request: HttpRequest, order: Order, state: QueryDict) -> KeptPages | None:
+        """The statements of this list, if they are kept."""
+        if not self.keeps_statements or state.keys() - {"sort"}:
+            return None
+        # Of filters of its own: those of the request go on to tell the time.
+        return kept_for(
+            request.user,
+            (type(self), str(order)),
+            lambda: KeptPages(self._filters(request).qs, order, size=self.page_size),
+        )
+
     def _filters(self, request: HttpRequest) -> FilterSet:
-        return self.filterset_class(data=request.GET, queryset=self.get_queryset(), request=request)
+        # A list whose statements are kept does without the queryset.
+        return self.filterset_class(data=request.GET, queryset=Later(self.get_queryset), request=request)
 
     def _order(self, wanted: str) -> tuple[Order, bool]:
         """The order that the address names; the default one for a name that is none."""

@@ -12,16 +12,18 @@ import binascii
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import FieldError, ValidationError
 from django.db.models import DateTimeField, Expression, F, Field, IntegerField, Model, QuerySet
 from django.db.models.expressions import Value
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
+from django.utils import timezone
 from django.utils.formats import number_format
 
 from core.expressions import RowCompare
+from core.prepared import MOMENT, NUMBER, Prepared
 
 M = TypeVar("M", bound=Model)
 
@@ -79,19 +81,29 @@ def paginate(
 
     Raises :class:`BadCursor`.
     """
+
+    def rows_of(direction: Order, cursor: str) -> list[M]:
+        ordered = _sorted(queryset, direction)
+        if cursor:
+            ordered = ordered.filter(*_beyond(direction, decode(cursor, order, _fields(ordered, order))))
+        rows = ordered[: size + 1]
+        return list(rows) if read is None else read(rows, [f"_key{i}" for i in range(len(order.keys))])
+
+    return cut(rows_of, order, after=after, before=before, size=size)
+
+
+def cut(
+    rows_of: Callable[[Order, str], list[M]], order: Order, *, after: str = "", before: str = "", size: int
+) -> Page[M]:
+    """A page of what ``rows_of`` answers: rows in the order that it is given, one more than a page has, from behind the
+    cursor that it is given, from the first without one."""
     backwards = bool(before) and not after
     cursor = before if backwards else after
-    direction = order.reversed() if backwards else order
-    ordered = _sorted(queryset, direction)
-    if cursor:
-        values = decode(cursor, order, _fields(ordered, order))
-        ordered = ordered.filter(*_beyond(direction, values))
-    names = [f"_key{i}" for i in range(len(order.keys))]
-    rows = list(ordered[: size + 1]) if read is None else read(ordered[: size + 1], names)
+    rows = rows_of(order.reversed() if backwards else order, cursor)
     more = len(rows) > size
     rows = rows[:size]
     if backwards and not more:
-        return paginate(queryset, order, size=size, read=read)
+        return cut(rows_of, order, size=size)
     if backwards:
         rows.reverse()
     has_next, has_previous = (bool(rows), more) if backwards else (more, bool(cursor))
@@ -100,6 +112,47 @@ def paginate(
         next=encode(order, rows[-1]) if has_next and rows else "",
         previous=encode(order, rows[0]) if has_previous and rows else "",
     )
+
+
+class KeptPages:
+    """The statements of a list that nothing narrows, put together once (:mod:`core.prepared`): its pages in ``order``,
+    with rows as models, and its count. Sorted by numbers, times and texts; the time is :func:`core.prepared.now`."""
+
+    def __init__(self, queryset: QuerySet[Any], order: Order, *, size: int) -> None:
+        self._queryset, self._order, self._size = queryset, order, size
+        self._fields = _fields(_sorted(queryset, order), order)
+        self._places = [_place(field, number) for number, field in enumerate(self._fields)]
+        self._count = Prepared(_limited(queryset, COUNT_LIMIT))
+        self._pages: dict[tuple[bool, bool], Prepared] = {}
+
+    def page(self, *, after: str = "", before: str = "") -> Page[Any]:
+        """As :func:`paginate`. Raises :class:`BadCursor`."""
+        return cut(self._rows, self._order, after=after, before=before, size=self._size)
+
+    def count(self) -> Count:
+        """As :func:`capped_count`."""
+        return _count(self._count.count([(MOMENT, timezone.now())]), COUNT_LIMIT)
+
+    def _rows(self, direction: Order, cursor: str) -> list[Any]:
+        values = decode(cursor, self._order, self._fields) if cursor else []
+        which = (direction.descending, bool(cursor))
+        if which not in self._pages:
+            ordered = _sorted(self._queryset, direction)
+            if cursor:
+                places = zip(self._places, self._fields, strict=True)
+                ordered = ordered.filter(*_beyond(direction, [Value(at, output_field=field) for at, field in places]))
+            self._pages[which] = Prepared(ordered[: self._size + 1])
+        pairs = [(place, value.value) for place, value in zip(self._places, values, strict=False)]
+        return self._pages[which].models([(MOMENT, timezone.now()), *pairs])
+
+
+def _place(field: Field[Any, Any], number: int) -> Any:
+    """Stands for a value of the field in a cursor."""
+    if isinstance(field, DateTimeField):
+        return MOMENT + timedelta(days=1 + number)
+    if isinstance(field, IntegerField):
+        return NUMBER - 1 - number
+    return f"\ue000{number}"
 
 
 def pages(
@@ -225,5 +278,12 @@ class Count:
 
 def capped_count(queryset: QuerySet[Any], limit: int = COUNT_LIMIT) -> Count:
     """Count ``queryset`` up to ``limit``; the cost does not grow with the table."""
-    number = queryset.order_by().values("pk")[: limit + 1].count()
+    return _count(_limited(queryset, limit).count(), limit)
+
+
+def _limited(queryset: QuerySet[Any], limit: int) -> QuerySet[Any, Any]:
+    return queryset.order_by().values("pk")[: limit + 1]
+
+
+def _count(number: int, limit: int) -> Count:
     return Count(min(number, limit), number > limit)
