@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 F = TypeVar("F", bound=Callable[..., object])
 
 _WORDS = 33_000
-"""Somewhat more than half of a block of 512 kB, which the other half is left of for all that is called below. None of it
+"""Somewhat more than half of a block of 512 kB, so that nearly half of it is left for what is called below. None of it
 is memory before it is used."""
 
 

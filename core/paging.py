@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import FieldError, ValidationError
@@ -116,24 +117,31 @@ def cut(
 
 class KeptPages:
     """The statements of a list that nothing narrows, put together once (:mod:`core.prepared`): its pages in ``order``,
-    with rows as models, and its count. Sorted by numbers, times and texts; the time is :func:`core.prepared.now`."""
+    with rows as models, and its count.
+
+    Sorted by numbers, times and texts. The time is :func:`core.prepared.now`; ``NUMBER`` may stand for the record that
+    the list is about.
+    """
 
     def __init__(self, queryset: QuerySet[Any], order: Order, *, size: int) -> None:
         self._queryset, self._order, self._size = queryset, order, size
         self._fields = _fields(_sorted(queryset, order), order)
         self._places = [_place(field, number) for number, field in enumerate(self._fields)]
-        self._count = Prepared(_limited(queryset, COUNT_LIMIT))
         self._pages: dict[tuple[bool, bool], Prepared] = {}
 
-    def page(self, *, after: str = "", before: str = "") -> Page[Any]:
+    def page(self, *, after: str = "", before: str = "", subject: int = 0) -> Page[Any]:
         """As :func:`paginate`. Raises :class:`BadCursor`."""
-        return cut(self._rows, self._order, after=after, before=before, size=self._size)
+        return cut(partial(self._rows, subject), self._order, after=after, before=before, size=self._size)
 
     def count(self) -> Count:
         """As :func:`capped_count`."""
-        return _count(self._count.count([(MOMENT, timezone.now())]), COUNT_LIMIT)
+        return _count(self._counting.count([(MOMENT, timezone.now())]), COUNT_LIMIT)
 
-    def _rows(self, direction: Order, cursor: str) -> list[Any]:
+    @cached_property
+    def _counting(self) -> Prepared:
+        return Prepared(_limited(self._queryset, COUNT_LIMIT))
+
+    def _rows(self, subject: int, direction: Order, cursor: str) -> list[Any]:
         values = decode(cursor, self._order, self._fields) if cursor else []
         which = (direction.descending, bool(cursor))
         if which not in self._pages:
@@ -143,7 +151,7 @@ class KeptPages:
                 ordered = ordered.filter(*_beyond(direction, [Value(at, output_field=field) for at, field in places]))
             self._pages[which] = Prepared(ordered[: self._size + 1])
         pairs = [(place, value.value) for place, value in zip(self._places, values, strict=False)]
-        return self._pages[which].models([(MOMENT, timezone.now()), *pairs])
+        return self._pages[which].models([(MOMENT, timezone.now()), (NUMBER, subject), *pairs])
 
 
 def _place(field: Field[Any, Any], number: int) -> Any:

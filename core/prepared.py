@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 NUMBER = 2_147_480_311
 """Stands for the key of a row; a number that nothing else in a statement is."""
+WORD = "\ue000"
+"""Stands for a text, likewise."""
 MOMENT = datetime(2999, 12, 31, 23, 58, 57, 314159, tzinfo=UTC)
 """Stands for a time, likewise."""
 SLOTS = tuple(range(NUMBER - 100, NUMBER - 50))
@@ -45,7 +47,9 @@ class Prepared:
 
     def __init__(self, queryset: QuerySet[Any, Any]) -> None:
         compiler: SQLCompiler = queryset.query.get_compiler(connection=connection)
-        self._sql, self._params, self._converters = "", (), {}
+        self._sql = ""
+        self._params: tuple[Any, ...] = ()
+        self._converters: dict[int, Any] = {}
         self._model: Callable[[Sequence[Any]], Any] | None = None
         try:
             self._sql, params = compiler.as_sql()
@@ -71,7 +75,7 @@ class Prepared:
         return self._asked(counted, stand_ins)[0][0] if self._sql else 0
 
     def _asked(self, sql: str, stand_ins: Sequence[tuple[Any, Any]]) -> list[tuple[Any, ...]]:
-        known = {_adapted(stand_in): _adapted(value) for stand_in, value in stand_ins}
+        known: dict[Any, Any] = {_adapted(stand_in): _adapted(value) for stand_in, value in stand_ins}
         params = [
             known.get(param, param) if isinstance(param, (int, str, datetime)) else param for param in self._params
         ]
@@ -92,7 +96,7 @@ def _maker(compiler: SQLCompiler) -> Callable[[Sequence[Any]], Any]:
     info, select = compiler.klass_info or {}, compiler.select
     model, first, last = info["model"], info["select_fields"][0], info["select_fields"][-1] + 1
     names = [column.target.attname for column, _sql, _alias in select[first:last]]
-    related = get_related_populators(info, select, connection.alias)
+    related = get_related_populators(info, select, connection.alias)  # type: ignore[call-arg]  # of a newer Django
     annotations = list((compiler.annotation_col_map or {}).items())
 
     def made(row: Sequence[Any]) -> Any:
@@ -162,10 +166,11 @@ def of_keys(statement: Prepared, keys: Sequence[int]) -> list[Any]:
     return found
 
 
-def found_for(user: Any, make: Callable[[Any], QuerySet[Any, Any]], subject: int = 0) -> list[Any]:
-    """The models that ``make(user)`` finds about the record ``subject``, which :data:`NUMBER` stands for in it.
+def found_for(user: Any, make: Callable[[Any], QuerySet[Any, Any]], subject: int | str = 0) -> list[Any]:
+    """The models that ``make(user)`` finds about the record ``subject``, which :data:`NUMBER` stands for in it, or
+    :data:`WORD` for a text.
 
     ``make`` is a function of a module: its statement is kept for it and the user (:func:`kept_for`).
     """
     statement = kept_for(user, make, lambda: Prepared(make(user)))
-    return statement.models([(MOMENT, timezone.now()), (NUMBER, subject)])
+    return statement.models([(MOMENT, timezone.now()), (NUMBER if isinstance(subject, int) else WORD, subject)])
