@@ -292,14 +292,10 @@ class ListView(PermissionRequiredMixin, View):
         if not self.keeps_statements or state.keys() - {"sort"}:
             return None
         # Of filters of its own: those of the request go on to tell the time.
-        return kept_for(
-            request.user,
-            (type(self), str(order)),
-            lambda: KeptPages(self._filters(request).qs, order, size=self.page_size),
-        )
+        name, size = (type(self), str(order), self.page_size), self.page_size
+        return kept_for(request.user, name, lambda: KeptPages(self._filters(request).qs, order, size=size))
 
     def _filters(self, request: HttpRequest) -> FilterSet:
-        # A list whose statements are kept does without the queryset.
         return self.filterset_class(data=request.GET, queryset=Later(self.get_queryset), request=request)
 
     def _order(self, wanted: str) -> tuple[Order, bool]:
