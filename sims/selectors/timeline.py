@@ -40,7 +40,8 @@ def timeline(
 
 def page_of(user: AnyUser, sim: Sim, kinds: Collection[str] = (), *, after: str = "", size: int) -> Page[TimelineEvent]:
     """A page of :func:`timeline`. Raises :class:`~core.paging.BadCursor`."""
-    name, any_sim = ("sims.timeline", *kinds, size), Sim(pk=NUMBER)
+    kinds, any_sim = sorted(kinds), Sim(pk=NUMBER)
+    name = ("sims.timeline", *kinds, size)
     kept = kept_for(user, name, lambda: KeptPages(timeline(user, any_sim, kinds), ORDER, size=size))
     page = kept.page(after=after, subject=sim.pk)
     for event in page.rows:
