@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from django.db.models import Expression, Q, QuerySet
+from django.db.models import Expression, Q
 from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, In, LessThan, LessThanOrEqual
 from django.http import HttpRequest
 from django.utils import timezone
@@ -30,8 +29,6 @@ _QUOTA, _ONLINE, _SEEN = OrNone("quota_percent"), OrNone("online"), OrNone("last
 NONE = "none"
 """In the address: without a plan, a pool, a country, an APN."""
 
-_ELSEWHERE = {"tag", "addon"}
-"""Filters by what stands in other tables."""
 ONLINE = {"yes": 1, "no": 0, "unknown": -1}
 _SEEN_VALUE = re.compile(r"(within|older)-(\d{1,4})d\Z")
 _DAYS_VALUE = re.compile(r"([1-9][0-9]{0,2})d\Z", re.ASCII)
@@ -222,16 +219,6 @@ class SimFilterSet(FilterSet):
         condition=_unusual,
     )
     tag = ManyFilter(label=_("Tag"), choices=_tags, condition=_tag)
-
-    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Where tables beside that of the SIMs are crossed with another filter, few SIMs are found first: whether such
-        filters have anything in common no database foresees."""
-        found = super().filter_queryset(queryset)
-        chosen = [name for name in self.filters if self.selected(name)]
-        if len(chosen) < 2 or _ELSEWHERE.isdisjoint(chosen):
-            return found
-        few = search.few_first(queryset, found)
-        return found if few is None else few
 
     @property
     def hint(self) -> str:  # type: ignore[override]  # a list without a search box has a constant here

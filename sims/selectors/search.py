@@ -17,9 +17,6 @@ from sims.models import Sim
 SHORTEST = 3
 """Characters; less than that is in nearly every SIM."""
 
-FEW = 2_000
-"""Keys of so many SIMs are told to the database, rather than to be found again."""
-
 _NUMBER_LIKE = re.compile(r"[\d\s.,/()+\-‐-―−'·]+\Z")
 _NOT_A_DIGIT = re.compile(r"\D+")
 # Whole identifiers, by their number of digits. An MSISDN may be shorter, but then it may be a part as well.
@@ -55,7 +52,7 @@ def understand(text: str) -> Query:
 
 
 def find(queryset: QuerySet[Sim], query: Query) -> QuerySet[Sim]:
-    """``queryset`` limited to what ``query`` finds. Takes one to three small queries of its own.
+    """``queryset`` limited to what ``query`` finds. Takes one or two small queries of its own.
 
     A whole identifier is looked up by its index, and when that finds something it is all that is meant. A part is
     looked for in the search text: rare ones are found first and then joined, since a database that is asked for
@@ -70,23 +67,9 @@ def find(queryset: QuerySet[Sim], query: Query) -> QuerySet[Sim]:
     condition = Q()
     for term in query.terms:
         condition |= Q(search__contains=term)
-    matching = Sim.objects.filter(condition)
-    few = few_first(queryset, matching)
-    if few is not None:
-        return few
-    if matching.values("pk")[: COUNT_LIMIT + 1].count() > COUNT_LIMIT:
+    if Sim.objects.filter(condition).values("pk")[: COUNT_LIMIT + 1].count() > COUNT_LIMIT:
         return queryset.filter(condition)
     return queryset.filter(pk__in=_ids_first(condition, queryset.db))
-
-
-def few_first(queryset: QuerySet[Sim], matching: QuerySet[Sim]) -> QuerySet[Sim] | None:
-    """``queryset`` limited to those of ``matching``, by their keys, if they are few; ``None`` for more. One query.
-
-    What is hard to find is then found once, not for a page and again for its count, and no database reads the fleet in
-    order for a page that has no rows.
-    """
-    keys = list(matching.order_by().values_list("pk", flat=True)[: FEW + 1])
-    return queryset.filter(pk__in=keys) if len(keys) <= FEW else None
 
 
 def _whole_identifier(digits: str) -> list[int]:

@@ -87,17 +87,9 @@ def test_a_part_never_reaches_over_two_fields(fleet):
 
 
 def test_frequent_parts_are_found_as_rare_ones_are(fleet, monkeypatch):
-    monkeypatch.setattr(search, "FEW", 0)
-    for limit in (search.COUNT_LIMIT, 1):
-        monkeypatch.setattr(search, "COUNT_LIMIT", limit)
-        assert found("8986") == {"0040", "0417"}
-        assert found("Lift") == {"0040"}
-
-
-def test_what_few_have_is_looked_for_once(fleet, django_assert_num_queries):
-    with django_assert_num_queries(2) as queries:
-        assert found("Lift") == {"0040"}
-    assert "".join(query["sql"] for query in queries.captured_queries).count("LIKE") == 1
+    monkeypatch.setattr(search, "COUNT_LIMIT", 1)
+    assert found("8986") == {"0040", "0417"}
+    assert found("Lift") == {"0040"}
 
 
 def test_what_is_out_of_scope_is_not_found(fleet, scoped_agent):
@@ -120,12 +112,11 @@ def test_the_count_stops_where_the_page_says_it_does(login, agent, fleet, monkey
 
 
 @pytest.mark.postgres
-def test_postgresql_finds_the_matching_ids_first(fleet, monkeypatch):
+def test_postgresql_finds_the_matching_ids_first(fleet):
     from django.db import connection
 
     if connection.vendor != "postgresql":
         pytest.skip("only PostgreSQL has the trigram index")
-    monkeypatch.setattr(search, "FEW", 0)
     queryset = search.find(Sim.objects.all(), search.understand("ürich"))
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
