@@ -17,7 +17,13 @@ from tests.test_list_exports import LISTS, MINE, OTHER, shown, world
 pytestmark = pytest.mark.django_db
 __all__ = ["world"]
 
-KEPT = [address for address in LISTS if resolve(address).func.view_class.keeps_statements]
+
+def view_of(address: str) -> Any:
+    function: Any = resolve(address).func
+    return function.view_class
+
+
+KEPT = [address for address in LISTS if view_of(address).keeps_statements]
 
 
 def walked(client: Client, address: str) -> list[Any]:
@@ -37,7 +43,7 @@ def walked(client: Client, address: str) -> list[Any]:
 @pytest.mark.parametrize("address", KEPT)
 def test_kept_statements_find_what_new_ones_do(address, world, make_user, login, monkeypatch):
     """In pages of one row each and back, for somebody who sees all, one who is limited, and one who sees none."""
-    view = resolve(address).func.view_class
+    view = view_of(address)
     monkeypatch.setattr(view, "page_size", 1)
     for person in (make_user("Administrator"), make_user("Administrator", [MINE]), make_user("Administrator", [])):
         client = login(person)
