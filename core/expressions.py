@@ -54,7 +54,12 @@ class OrNone(Func):
 
 class RowCompare(Func):
     """``(a, b) > (x, y)`` as one condition. Django's own tuple look-ups avoid row values on SQLite, and then
-    SQLite finds no index for them."""
+    SQLite finds no index for them.
+
+    PostgreSQL guesses how many rows there are behind a place by its first value alone: none behind the one value that
+    all have, so that it would rather sort the few it expects than read them in order. A value that it does not know
+    beforehand, as that of a subquery, it takes for the middle.
+    """
 
     conditional = True
     output_field = BooleanField()
@@ -66,9 +71,10 @@ class RowCompare(Func):
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *args: Any, **extra: Any) -> Any:
         parts: list[str] = []
         params: list[Any] = []
-        for expression in self.source_expressions:
+        for place, expression in enumerate(self.source_expressions):
             sql, own = compiler.compile(expression)
-            parts.append(sql)
+            is_first_value = place == self.width and connection.vendor == "postgresql"
+            parts.append(f"(SELECT {sql})" if is_first_value else sql)
             params.extend(own)
         left, right = ", ".join(parts[: self.width]), ", ".join(parts[self.width :])
         return f"({left}) {self.extra['operator']} ({right})", params

@@ -8,11 +8,8 @@ frame, which every page has. What was answered is kept for the length of the req
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Set
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import lru_cache
+from collections.abc import Callable, Set
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -21,7 +18,7 @@ from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils import timezone
 
-from core.prepared import MOMENT, NUMBER, Prepared
+from core.prepared import MOMENT, NUMBER, Prepared, kept_for
 
 FRAME = "frame"
 """The place of what every page shows."""
@@ -30,7 +27,7 @@ Question = Callable[[Any], Combinable | None]
 """Gets the user, answers an expression that needs no row, or ``None`` for what is not for this user.
 
 What it answers is kept as SQL as long as the user's rights stay: it depends on nothing else, and takes the time from
-:func:`now`."""
+:func:`core.prepared.now`."""
 
 SIM = "sim"
 """The place of what the page of a SIM asks about it."""
@@ -38,7 +35,6 @@ SUBJECT = NUMBER
 """Stands for the key of the record that a page shows, in questions for :func:`about`."""
 
 _KEPT = "_facts"
-_is_preparing: ContextVar[bool] = ContextVar("is_preparing", default=False)
 
 
 @dataclass(frozen=True)
@@ -74,11 +70,6 @@ def newest(queryset: QuerySet[Any], column: str) -> Subquery:
 def register(name: str, question: Question, *, place: str = FRAME) -> None:
     """Have ``question`` answered wherever ``place`` is shown."""
     _questions[name] = _Asked(place, question)
-
-
-def now() -> datetime:
-    """The time, for questions: in their statements, which are kept, it stands to be filled in."""
-    return MOMENT if _is_preparing.get() else timezone.now()
 
 
 def answer(request: HttpRequest, name: str) -> Any:
@@ -121,34 +112,25 @@ def _asked(user: Any, places: Set[str]) -> dict[str, Combinable | None]:
     return {name: _questions[name].question(user) for name in _names(places)}
 
 
-@dataclass(frozen=True)
-class _Asker:
-    """A user, the same one as long as what they may see stays."""
-
-    standing: Hashable
-    user: Any = field(compare=False)
-
-
 def _kept(request: HttpRequest, places: Set[str], subject: int = 0) -> dict[str, Any]:
     """The answers for these places. Their statement is kept for each user, for putting it together takes many times as
     long as answering it."""
     user: Any = request.user
     if not user.is_authenticated:
         return dict.fromkeys(_names(places))
-    names, statement = _statement_for(_Asker(user.standing, user), frozenset(places))
+    names, statement = _statement_for(user, frozenset(places))
     values = statement.rows([(MOMENT, timezone.now()), (SUBJECT, subject)])[0] if statement else ()
     return dict.fromkeys(_names(places)) | dict(zip(names, values, strict=True))
 
 
-@lru_cache(maxsize=256)
-def _statement_for(asker: _Asker, places: frozenset[str]) -> tuple[list[str], Prepared | None]:
+def _statement_for(user: Any, places: frozenset[str]) -> tuple[list[str], Prepared | None]:
     """The names of the questions that are for this user, and the statement that answers them."""
-    token = _is_preparing.set(True)
-    try:
-        asked = {name: found for name, found in _asked(asker.user, places).items() if found is not None}
-        return list(asked), Prepared(_statement(asker.user, *asked.values())) if asked else None
-    finally:
-        _is_preparing.reset(token)
+
+    def made() -> tuple[list[str], Prepared | None]:
+        asked = {name: found for name, found in _asked(user, places).items() if found is not None}
+        return list(asked), Prepared(_statement(user, *asked.values())) if asked else None
+
+    return kept_for(user, places, made)
 
 
 def ask(user: Any, *expressions: Combinable) -> tuple[Any, ...]:

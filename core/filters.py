@@ -157,6 +157,16 @@ def options(name: str, choices: Iterable[Choice]) -> SafeString:
     return SafeString("".join(lines))
 
 
+class Later:
+    """Stands for a queryset that is made when the rows of a :class:`FilterSet` are asked for."""
+
+    model = None
+    """Asked for by filters that make their own label."""
+
+    def __init__(self, make: Callable[[], QuerySet[Any]]) -> None:
+        self.all = make
+
+
 class FilterSet(django_filters.FilterSet):
     """The filters of one list. What can't be used finds nothing and stands in :attr:`problems`."""
 

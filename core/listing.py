@@ -26,9 +26,11 @@ from django.utils.translation import gettext as _
 from django.views import View
 
 from core import exports
-from core.filters import Chip, Choice, FilterSet, Group, address, options
-from core.paging import PAGE_SIZE, BadCursor, Count, Order, Page, capped_count, listed, pages, paginate
+from core.filters import Chip, Choice, FilterSet, Group, Later, address, options
+from core.large_lists import LargePages
+from core.paging import PAGE_SIZE, BadCursor, Count, KeptPages, Order, Page, Pages, capped_count, pages
 from core.per_language import per_language
+from core.prepared import kept_for
 from core.spreadsheets import AS_IT_IS, Cell, Column, Table, cell
 from core.tables import BaseTable
 from core.views import exports as export_views
@@ -174,11 +176,15 @@ class ListView(PermissionRequiredMixin, View):
     noun_plural: ClassVar[Any]
     page_size: ClassVar[int] = PAGE_SIZE
     is_large: ClassVar[bool] = False
-    """Whether the table is so long that the ways through it are chosen with care; see :func:`core.paging.listed`."""
+    """Whether the table is so long that the ways through it are chosen with care (:mod:`core.large_lists`)."""
     selectable: ClassVar[bool] = False
     """Whether rows can be ticked."""
     copies_ticked: ClassVar[bool] = True
     """Whether what is ticked are giccids, to be copied."""
+    keeps_statements: ClassVar[bool] = False
+    """Whether what a list asks that nothing narrows is put together once for a user (:class:`core.paging.KeptPages`),
+    for lists that many people look at. Their rows are models, their orders by numbers, times and texts, and
+    :meth:`get_queryset` and filters without a value depend on nothing but the user and :func:`core.prepared.now`."""
     columns_wanted: list[str] | None = None
     """Columns to show instead of those that the user has chosen."""
 
@@ -255,24 +261,24 @@ class ListView(PermissionRequiredMixin, View):
         """Filter, sort, cut out the page, count."""
         filters = self._filters(request)
         order, is_default = self._order(request.GET.get("sort", ""))
+        state = self._state(request.GET, filters, order, is_default)
         notices = list(filters.problems)
+        found = self._pages(request, filters, order, state)
         try:
-            page, count = self._page(
-                filters.qs, order, after=request.GET.get("after", ""), before=request.GET.get("before", "")
-            )
+            page = found.page(after=request.GET.get("after", ""), before=request.GET.get("before", ""))
         except BadCursor:
             notices.append(_("That link to a page of the list can not be read; this is the first page."))
-            page, count = self._page(filters.qs, order)
+            page = found.page()
         self.decorate(page.rows)
         return Listing(
             name=self.name,
             path=request.path,
-            state=self._state(request.GET, filters, order, is_default),
+            state=state,
             filters=filters,
             order=order,
             is_default_order=is_default,
             page=page,
-            count=count,
+            count=found.count(),
             table=self._table(request, page.rows, order),
             noun=self.noun,
             noun_plural=self.noun_plural,
@@ -282,13 +288,18 @@ class ListView(PermissionRequiredMixin, View):
             whole_filters=WHOLE in request.GET,
         )
 
-    def _page(self, rows: QuerySet[Any], order: Order, **place: str) -> tuple[Page[Any], Count]:
-        if self.is_large:
-            return listed(rows, order, size=self.page_size, read=self.read_page, **place)
-        return paginate(rows, order, size=self.page_size, read=self.read_page, **place), capped_count(rows)
+    def _pages(
+        self, request: HttpRequest, filters: FilterSet, order: Order, state: QueryDict
+    ) -> Pages | KeptPages | LargePages:
+        size = self.page_size
+        if self.keeps_statements and not state.keys() - {"sort"}:
+            # Of filters of its own: those of the request go on to tell the time.
+            name = (type(self), str(order), size)
+            return kept_for(request.user, name, lambda: KeptPages(self._filters(request).qs, order, size=size))
+        return (LargePages if self.is_large else Pages)(filters.qs, order, size=size, read=self.read_page)
 
     def _filters(self, request: HttpRequest) -> FilterSet:
-        return self.filterset_class(data=request.GET, queryset=self.get_queryset(), request=request)
+        return self.filterset_class(data=request.GET, queryset=Later(self.get_queryset), request=request)
 
     def _order(self, wanted: str) -> tuple[Order, bool]:
         """The order that the address names; the default one for a name that is none."""

@@ -19,6 +19,7 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import urlencode
 
 from core.addresses import client_address
+from core.frames import with_room
 from core.htmx import toast
 from core.metrics import observe_request
 from core.request_context import RequestContext, set_request
@@ -30,11 +31,15 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,36}\Z")
 
 
 class RequestIdMiddleware:
-    """Gives the request an id: a proxy's well-formed ``X-Request-ID`` or a new one. It is answered and logged."""
+    """Gives the request an id: a proxy's well-formed ``X-Request-ID`` or a new one. It is answered and logged.
+
+    The first that a browser's request comes to, so that the room for what it calls is made here.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
+    @with_room
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _REQUEST_ID.match(given) else str(uuid.uuid4())

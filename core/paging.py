@@ -12,17 +12,19 @@ import binascii
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
-from django.core.exceptions import EmptyResultSet, FieldError, ValidationError
-from django.db import connection
+from django.core.exceptions import FieldError, ValidationError
 from django.db.models import DateTimeField, Expression, F, Field, IntegerField, Model, QuerySet
 from django.db.models.expressions import Value
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
+from django.utils import timezone
 from django.utils.formats import number_format
 
 from core.expressions import RowCompare
+from core.prepared import MOMENT, NUMBER, Prepared
 
 M = TypeVar("M", bound=Model)
 
@@ -80,115 +82,104 @@ def paginate(
 
     Raises :class:`BadCursor`.
     """
-    place = _place(queryset, order, after, before)
-    ordered = _sorted(queryset, place.direction)
-    if place.values:
-        ordered = ordered.filter(*_beyond(place.direction, place.values))
-    names = [f"_key{i}" for i in range(len(order.keys))]
-    rows = list(ordered[: size + 1]) if read is None else read(ordered[: size + 1], names)
-    if place.backwards and len(rows) <= size:
-        return paginate(queryset, order, size=size, read=read)
-    return _page(order, place, rows, size)
+
+    def rows_of(direction: Order, cursor: str) -> list[M]:
+        ordered = in_order(queryset, direction)
+        if cursor:
+            ordered = ordered.filter(*behind(direction, decode(cursor, order, key_fields(ordered, order))))
+        rows = ordered[: size + 1]
+        return list(rows) if read is None else read(rows, [f"_key{i}" for i in range(len(order.keys))])
+
+    return cut(rows_of, order, after=after, before=before, size=size)
 
 
-def listed(
-    queryset: QuerySet[M],
-    order: Order,
-    *,
-    after: str = "",
-    before: str = "",
-    size: int = PAGE_SIZE,
-    read: Callable[[QuerySet[Any], Sequence[str]], list[Any]] | None = None,
-) -> tuple[Page[M], Count]:
-    """:func:`paginate` and :func:`capped_count` for tables so large that a database's guess at the way is not good
-    enough: what may be few rows is found before all else and sorted, only what are many is read in its order.
-
-    Which of both it is, the counting tells. The keys of a page are looked for in the table alone and its rows by
-    their keys then, for a database that misjudges a condition joins a whole table to show fifty rows of it.
-    Raises :class:`BadCursor`.
-    """
-    place = _place(queryset, order, after, before)
-    if not queryset.query.where and not place.values:
-        return paginate(queryset, order, size=size, read=read), capped_count(queryset)
-    if queryset.query.where:
-        count, keys = _gathered(queryset, place, size + 1)
-    else:
-        count, keys = capped_count(queryset), []
-    if count.capped or not queryset.query.where:
-        keys = _walked(queryset, place, size + 1)
-    if place.backwards and len(keys) <= size:
-        return listed(queryset, order, size=size, read=read)
-    unique = str(order.keys[-1])
-    found = _sorted(queryset.filter(**{f"{unique}__in": keys}), place.direction)
-    names = [f"_key{i}" for i in range(len(order.keys))]
-    rows = (list(found) if read is None else read(found, names)) if keys else []
-    return _page(order, place, rows, size), count
-
-
-def _walked(queryset: QuerySet[Any], place: _Place, size: int) -> list[Any]:
-    """Unique keys of a page, read in their order."""
-    ordered = _sorted(queryset, place.direction)
-    if place.values:
-        ordered = ordered.filter(*_beyond(place.direction, place.values))
-    return list(ordered.values_list(f"_key{len(place.direction.keys) - 1}", flat=True)[:size])
-
-
-def _gathered(queryset: QuerySet[Any], place: _Place, size: int) -> tuple[Count, list[Any]]:
-    """How many rows there are and, unless they are too many to be counted, the unique keys of a page of them."""
-    names = [f"_key{i}" for i in range(len(place.direction.keys))]
-    annotated = _sorted(queryset, place.direction).order_by().values_list(*names)[: COUNT_LIMIT + 1]
-    try:
-        inner, params = annotated.query.sql_with_params()
-    except EmptyResultSet:
-        return Count(0), []
-    keys, down = ", ".join(names), " DESC" if place.direction.descending else ""
-    beyond, values = "", []
-    if place.values:
-        marks = ", ".join(["%s"] * len(names))
-        beyond = f"WHERE ({keys}) {'<' if down else '>'} ({marks})"
-        values = [v.output_field.get_db_prep_value(v.value, connection) for v in place.values]
-    statement = (
-        f"WITH found({keys}) AS MATERIALIZED ({inner}) "  # noqa: S608 # the ORM's SQL and names of ours, values apart
-        f"SELECT counted.number, page.{names[-1]} FROM (SELECT count(*) AS number FROM found) AS counted "
-        f"LEFT JOIN (SELECT * FROM found {beyond} ORDER BY {', '.join(f'{n}{down}' for n in names)} LIMIT {size}) "
-        f"AS page ON 1 = 1 ORDER BY {', '.join(f'page.{n}{down}' for n in names)}"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [*params, *values])
-        rows = cursor.fetchall()
-    number = rows[0][0]
-    return Count(min(number, COUNT_LIMIT), number > COUNT_LIMIT), [key for _number, key in rows if key is not None]
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a page begins and which way it is read."""
-
-    direction: Order
-    values: list[Value]
-    """Of the row that it begins behind; none at the beginning of the list."""
-    backwards: bool
-
-
-def _place(queryset: QuerySet[Any], order: Order, after: str, before: str) -> _Place:
+def cut(
+    rows_of: Callable[[Order, str], list[M]], order: Order, *, after: str = "", before: str = "", size: int
+) -> Page[M]:
+    """A page of what ``rows_of`` answers: rows in the order that it is given, one more than a page has, from behind the
+    cursor that it is given, from the first without one."""
     backwards = bool(before) and not after
     cursor = before if backwards else after
-    values = decode(cursor, order, _fields(_sorted(queryset, order), order)) if cursor else []
-    return _Place(order.reversed() if backwards else order, values, backwards)
-
-
-def _page(order: Order, place: _Place, rows: list[Any], size: int) -> Page[Any]:
-    """Of ``size`` rows and the one behind them, if there is one."""
+    rows = rows_of(order.reversed() if backwards else order, cursor)
     more = len(rows) > size
     rows = rows[:size]
-    if place.backwards:
+    if backwards and not more:
+        return cut(rows_of, order, size=size)
+    if backwards:
         rows.reverse()
-    has_next, has_previous = (bool(rows), more) if place.backwards else (more, bool(place.values))
+    has_next, has_previous = (bool(rows), more) if backwards else (more, bool(cursor))
     return Page(
         rows=rows,
         next=encode(order, rows[-1]) if has_next and rows else "",
         previous=encode(order, rows[0]) if has_previous and rows else "",
     )
+
+
+class Pages:
+    """The pages of ``queryset`` in ``order``, with rows as ``read`` reads them, and its count."""
+
+    def __init__(
+        self,
+        queryset: QuerySet[Any],
+        order: Order,
+        *,
+        size: int,
+        read: Callable[[QuerySet[Any], Sequence[str]], list[Any]],
+    ) -> None:
+        self._queryset = queryset
+        self.page = partial(paginate, queryset, order, size=size, read=read)
+
+    def count(self) -> Count:
+        """As :func:`capped_count`."""
+        return capped_count(self._queryset)
+
+
+class KeptPages:
+    """The statements of a list that nothing narrows, put together once (:mod:`core.prepared`): its pages in ``order``,
+    with rows as models, and its count.
+
+    Sorted by numbers, times and texts. The time is :func:`core.prepared.now`; ``NUMBER`` may stand for the record that
+    the list is about.
+    """
+
+    def __init__(self, queryset: QuerySet[Any], order: Order, *, size: int) -> None:
+        self._queryset, self._order, self._size = queryset, order, size
+        self._fields = key_fields(in_order(queryset, order), order)
+        self._places = [_place(field, number) for number, field in enumerate(self._fields)]
+        self._pages: dict[tuple[bool, bool], Prepared] = {}
+
+    def page(self, *, after: str = "", before: str = "", subject: int = 0) -> Page[Any]:
+        """As :func:`paginate`. Raises :class:`BadCursor`."""
+        return cut(partial(self._rows, subject), self._order, after=after, before=before, size=self._size)
+
+    def count(self) -> Count:
+        """As :func:`capped_count`."""
+        return _count(self._counting.count([(MOMENT, timezone.now())]), COUNT_LIMIT)
+
+    @cached_property
+    def _counting(self) -> Prepared:
+        return Prepared(_limited(self._queryset, COUNT_LIMIT))
+
+    def _rows(self, subject: int, direction: Order, cursor: str) -> list[Any]:
+        values = decode(cursor, self._order, self._fields) if cursor else []
+        which = (direction.descending, bool(cursor))
+        if which not in self._pages:
+            ordered = in_order(self._queryset, direction)
+            if cursor:
+                places = zip(self._places, self._fields, strict=True)
+                ordered = ordered.filter(*behind(direction, [Value(at, output_field=field) for at, field in places]))
+            self._pages[which] = Prepared(ordered[: self._size + 1])
+        pairs = [(place, value.value) for place, value in zip(self._places, values, strict=False)]
+        return self._pages[which].models([(MOMENT, timezone.now()), (NUMBER, subject), *pairs])
+
+
+def _place(field: Field[Any, Any], number: int) -> Any:
+    """Stands for a value of the field in a cursor."""
+    if isinstance(field, DateTimeField):
+        return MOMENT + timedelta(days=1 + number)
+    if isinstance(field, IntegerField):
+        return NUMBER - 1 - number
+    return f"\ue000{number}"
 
 
 def pages(
@@ -203,8 +194,8 @@ def pages(
     ``read`` makes the list from a page's queryset in a way of its own; its rows have the attributes that it is given
     the names of. A row that moves in the order meanwhile may come twice or be left out; none does whose keys stay.
     """
-    ordered = _sorted(queryset, order)
-    fields = _fields(ordered, order)
+    ordered = in_order(queryset, order)
+    fields = key_fields(ordered, order)
     names = [f"_key{i}" for i in range(len(order.keys))]
     here = ordered
     while True:
@@ -217,15 +208,16 @@ def pages(
         if is_last:
             return
         values = [Value(key, output_field=field) for key, field in zip(keys, fields, strict=True)]
-        here = ordered.filter(*_beyond(order, values))
+        here = ordered.filter(*behind(order, values))
 
 
-def _sorted(queryset: QuerySet[M], order: Order) -> QuerySet[M]:
+def in_order(queryset: QuerySet[M], order: Order) -> QuerySet[M]:
+    """The rows sorted, each with its keys as ``_key0``, ``_key1``."""
     annotated = queryset.annotate(**{f"_key{i}": key for i, key in enumerate(order.expressions())})
     return annotated.order_by(*(_ordering(i, order) for i in range(len(order.keys))))
 
 
-def _beyond(order: Order, values: list[Value]) -> list[Any]:
+def behind(order: Order, values: list[Value]) -> list[Any]:
     """The condition "behind these values". SQLite finds a place by a row of values only where its first is a plain
     column; the first value alone, said once more, leads it to the index of an expression."""
     keys = order.expressions()
@@ -241,7 +233,8 @@ def _ordering(index: int, order: Order) -> Any:
     return key.desc() if order.descending else key.asc()
 
 
-def _fields(queryset: QuerySet[Any], order: Order) -> list[Field[Any, Any]]:
+def key_fields(queryset: QuerySet[Any], order: Order) -> list[Field[Any, Any]]:
+    """The fields of the keys of :func:`in_order`."""
     annotations = queryset.query.annotations
     return [annotations[f"_key{i}"].output_field for i in range(len(order.keys))]
 
@@ -314,5 +307,12 @@ class Count:
 
 def capped_count(queryset: QuerySet[Any], limit: int = COUNT_LIMIT) -> Count:
     """Count ``queryset`` up to ``limit``; the cost does not grow with the table."""
-    number = queryset.order_by().values("pk")[: limit + 1].count()
+    return _count(_limited(queryset, limit).count(), limit)
+
+
+def _limited(queryset: QuerySet[Any], limit: int) -> QuerySet[Any, Any]:
+    return queryset.order_by().values("pk")[: limit + 1]
+
+
+def _count(number: int, limit: int) -> Count:
     return Count(min(number, limit), number > limit)

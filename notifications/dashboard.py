@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists
+from django.db.models import Exists, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -13,9 +13,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from core import dashboard, facts, slots
+from core.prepared import found_for
 from core.templatetags.portal import exact_time, relative_time
 from notifications import kinds
-from notifications.models import PushSource
+from notifications.models import Notification, PushSource
 from notifications.selectors import centre
 from notifications.slots import UNREAD, text_of
 from notifications.tables_centre import severity_badge, size_of
@@ -81,13 +82,16 @@ def unread_tile(request: HttpRequest) -> SafeString:
     )
 
 
+def _newest(user: Any) -> QuerySet[Notification]:
+    return centre.list_notifications(user).filter(centre.waiting()).order_by("-last_at", "-pk")[:SHOWN]
+
+
 def last(request: HttpRequest) -> SafeString:
     """The newest lines that wait."""
     if not request.user.has_perm(SEES):
         return SafeString("")
     if not facts.answer(request, _WAITING):
         return dashboard.nothing("home-notifications")
-    lines = list(centre.list_notifications(request.user).filter(centre.waiting()).order_by("-last_at", "-pk")[:SHOWN])
     rows = [
         {
             "line": line,
@@ -96,6 +100,6 @@ def last(request: HttpRequest) -> SafeString:
             "size": size_of(line),
             "severity": severity_badge(line.severity),
         }
-        for line in lines
+        for line in found_for(request.user, _newest)
     ]
     return SafeString(render_to_string("notifications/home/last.html", {"rows": rows}, request=request))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists
+from django.db.models import Exists, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -16,7 +16,9 @@ from django.utils.translation import ngettext
 
 from core import facts, navigation
 from core.listing import Listing
+from core.prepared import found_for
 from notifications import kinds
+from notifications.models import NotificationItem
 from notifications.selectors import centre
 from sims.models import Sim
 
@@ -94,13 +96,17 @@ def of_sim(user: Any) -> Combinable | None:
     return Exists(centre.of_sim(user, facts.SUBJECT)) if user.has_perm(_PERMISSION) else None
 
 
+def _newest_of_sim(user: Any) -> QuerySet[NotificationItem]:
+    return centre.of_sim(user, facts.SUBJECT)[:SHOWN]
+
+
 def sim_card(request: HttpRequest, *, sim: Sim) -> SafeString | str:
     """The last notifications of a SIM as a card for its page; nothing while there is none."""
     if not request.user.has_perm(_PERMISSION):
         return ""
     if not facts.about(request, OF_SIM, sim.pk):
         return ""
-    newest = list(centre.of_sim(request.user, sim)[:SHOWN])
+    newest = found_for(request.user, _newest_of_sim, sim.pk)
     rows = [
         {
             "item": item,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 from typing import Any, ClassVar
 
 import django_tables2 as tables
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from core.badges import Badge
+from core.per_language import per_language
 from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
@@ -29,6 +29,7 @@ SEVERITIES: dict[str, Badge] = {
 }
 
 
+@per_language
 def severity_badge(severity: str) -> SafeString:
     """Dot and word."""
     look = SEVERITIES[severity]
@@ -53,6 +54,64 @@ def size_of(line: Notification) -> str:
     return f"{sims} · {events}" if line.events > line.sims else sims
 
 
+# What only the key of a line makes different is written once for each kind, with these in its place.
+_KEY = "\x00"
+_URL = "\x01"
+_IDS = escape(f'{{"ids": "{_KEY}"}}')
+
+
+@per_language
+def _tick(kind: str) -> str:
+    label = escape(_now("Tick %(what)s") % {"what": kinds.label_of(kind)})
+    box = f'<input type="checkbox" id="tick-{_KEY}" data-select-row="{_KEY}" aria-label="{label}">'
+    return f"<label>{box}</label>"
+
+
+@per_language
+def _name(kind: str, is_unread: bool) -> str:
+    """Dot, icon and name, which leads to the line."""
+    new = ""
+    if is_unread:
+        word = escape(_now("Unread"))
+        new = f'<span class="note-dot" title="{word}"><span class="visually-hidden">{word}</span></span>'
+    label = escape(kinds.label_of(kind))
+    return f'{new}{icon(kinds.icon_of(kind))} <a id="line-{_KEY}" href="{_URL}" data-row-link>{label}</a>'
+
+
+@per_language
+def _buttons(kind: str, state: str, is_unread: bool, may_handle: bool) -> str:
+    """What can be done with a line at once."""
+    what = kinds.label_of(kind)
+    buttons = [_at_once("read", "mail-open", _now("Mark as read: %(what)s"), what)] if is_unread else []
+    if may_handle and state == "closed":
+        buttons.append(_at_once("reopen", "undo-2", _now("Reopen: %(what)s"), what))
+    elif may_handle:
+        if state == "snoozed":
+            buttons.append(_at_once("wake", "alarm-clock-off", _now("Bring back now: %(what)s"), what))
+        else:
+            buttons.append(_dialog("snooze", "alarm-clock", _now("Snooze: %(what)s"), what))
+        buttons.append(_dialog("assign", "user-plus", _now("Assign: %(what)s"), what))
+        buttons.append(_dialog("close", "check", _now("Close: %(what)s"), what))
+    return "".join(buttons)
+
+
+def _at_once(act: str, icon_name: str, label: str, what: str) -> str:
+    said, url = escape(label % {"what": what}), escape(row_url("notifications:act", act))
+    return (
+        f'<button class="btn btn-quiet btn-icon btn-small" type="button" id="{act}-{_KEY}" hx-post="{url}" '
+        f'hx-vals="{_IDS}" hx-swap="none" aria-label="{said}" title="{said}">'
+        f"{icon(icon_name, 14)}</button>"
+    )
+
+
+def _dialog(act: str, icon_name: str, label: str, what: str) -> str:
+    said, url = escape(label % {"what": what}), escape(row_url("notifications:act", act))
+    return (
+        f'<a class="btn btn-quiet btn-icon btn-small" id="{act}-{_KEY}" href="{url}?ids={_KEY}" '
+        f'data-dialog-open aria-label="{said}" title="{said}">{icon(icon_name, 14)}</a>'
+    )
+
+
 class TickColumn(tables.Column):
     """Boxes to tick lines with. Each keeps its focus when the list is brought up to date."""
 
@@ -64,13 +123,7 @@ class TickColumn(tables.Column):
 
     def render(self, record: Notification) -> SafeString:
         """The box of one line."""
-        label = _now("Tick %(what)s") % {"what": kinds.label_of(record.kind)}
-        return format_html(
-            '<label><input type="checkbox" id="tick-{}" data-select-row="{}" aria-label="{}"></label>',
-            record.pk,
-            record.pk,
-            label,
-        )
+        return SafeString(_tick(record.kind).replace(_KEY, str(record.pk)))
 
 
 class NotificationTable(BaseTable):
@@ -133,26 +186,11 @@ class NotificationTable(BaseTable):
 
     def render_what(self, record: Any) -> SafeString:
         """What happened and to how many, the way to the page; the newest event below; what became of it."""
-        new = (
-            format_html(
-                '<span class="note-dot" title="{0}"><span class="visually-hidden">{0}</span></span>', _now("Unread")
-            )
-            if record.unread
-            else ""
-        )
-        head = format_html(
-            '{}{} <a id="line-{}" href="{}" data-row-link>{}</a>{}',
-            new,
-            icon(kinds.icon_of(record.kind)),
-            record.pk,
-            row_url("notifications:line", record.pk),
-            kinds.label_of(record.kind),
-            format_html(' <span class="muted">· {}</span>', size) if (size := size_of(record)) else "",
-        )
+        name = _name(record.kind, bool(record.unread)).replace(_KEY, str(record.pk))
+        name = name.replace(_URL, row_url("notifications:line", record.pk))
+        size = f' <span class="muted">· {escape(size)}</span>' if (size := size_of(record)) else ""
         below = [part for part in (_newest(record.newest, record.events), _fate(record)) if part]
-        return format_html(
-            '{}<div class="note-more">{}</div>', head, format_html_join(" · ", "{}", ((p,) for p in below))
-        )
+        return SafeString(f'{name}{size}<div class="note-more">{" · ".join(below)}</div>')
 
     def render_severity(self, record: Notification) -> SafeString:
         """Dot and word."""
@@ -161,7 +199,10 @@ class NotificationTable(BaseTable):
     def render_account(self, record: Notification) -> object:
         """The carrier's name of it; nothing for the portal's own affairs."""
         name = record.account_name
-        return format_html('<span title="{}">{}</span>', name, name) if name else or_dash("")
+        if not name:
+            return or_dash("")
+        said = escape(name)
+        return SafeString(f'<span title="{said}">{said}</span>')
 
     def render_assigned(self, record: Notification) -> object:
         """Who looks after it."""
@@ -170,23 +211,8 @@ class NotificationTable(BaseTable):
 
     def render_actions(self, record: Any) -> SafeString:
         """What can be done with this line at once."""
-        return format_html_join("", "{}", ((button,) for button in self._buttons(record)))
-
-    def _buttons(self, record: Any) -> list[SafeString]:
-        what = kinds.label_of(record.kind)
-        state = state_of(record)
-        buttons = [_at_once(record, "read", "mail-open", _now("Mark as read: %(what)s"), what)] if record.unread else []
-        if not self.may_handle:
-            return buttons
-        if state == "closed":
-            return [*buttons, _at_once(record, "reopen", "undo-2", _now("Reopen: %(what)s"), what)]
-        if state == "snoozed":
-            buttons.append(_at_once(record, "wake", "alarm-clock-off", _now("Bring back now: %(what)s"), what))
-        else:
-            buttons.append(_dialog(record, "snooze", "alarm-clock", _now("Snooze: %(what)s"), what))
-        buttons.append(_dialog(record, "assign", "user-plus", _now("Assign: %(what)s"), what))
-        buttons.append(_dialog(record, "close", "check", _now("Close: %(what)s"), what))
-        return buttons
+        buttons = _buttons(record.kind, state_of(record), bool(record.unread), self.may_handle)
+        return SafeString(buttons.replace(_KEY, str(record.pk)))
 
 
 def _giccid(item: NotificationItem | None) -> str:
@@ -197,17 +223,14 @@ def _words(item: NotificationItem | None) -> str:
     return str(kinds.describe(item.event.kind, item.event.value, item.event.detail)) if item is not None else ""
 
 
-def _newest(item: NotificationItem | None, events: int) -> SafeString | str:
+def _newest(item: NotificationItem | None, events: int) -> SafeString:
     if item is None:
-        return ""
-    words = _words(item)
-    sim = (
-        format_html('<a href="{}">{}</a>', row_url("sims:detail", item.sim.giccid), grouped(item.sim.giccid))
-        if item.sim
-        else ""
-    )
-    said = format_html_join(" ", "{}", ((part,) for part in (sim, words) if part))
-    return format_html("{} {}", _now("newest:"), said) if events > 1 and said else said
+        return SafeString("")
+    words = escape(_words(item))
+    giccid = item.sim.giccid if item.sim else ""
+    sim = f'<a href="{escape(row_url("sims:detail", giccid))}">{grouped(giccid)}</a>' if giccid else ""
+    said = " ".join(part for part in (sim, words) if part)
+    return SafeString(f"{escape(_now('newest:'))} {said}" if events > 1 and said else said)
 
 
 def _fate(line: Notification) -> SafeString | str:
@@ -223,21 +246,4 @@ def _fate(line: Notification) -> SafeString | str:
     words = _now("closed by %(who)s") % {"who": who}
     return format_html(
         '<span class="tag">{}</span> {} <span class="wrap">{}</span>', words, ago(line.closed_at), line.note
-    )
-
-
-def _at_once(record: Notification, act: str, icon_name: str, label: str, what: str) -> SafeString:
-    said, url = escape(label % {"what": what}), escape(row_url("notifications:act", act))
-    return SafeString(
-        f'<button class="btn btn-quiet btn-icon btn-small" type="button" id="{act}-{record.pk}" hx-post="{url}" '
-        f'hx-vals="{escape(json.dumps({"ids": str(record.pk)}))}" hx-swap="none" aria-label="{said}" title="{said}">'
-        f"{icon(icon_name, 14)}</button>"
-    )
-
-
-def _dialog(record: Notification, act: str, icon_name: str, label: str, what: str) -> SafeString:
-    said, url = escape(label % {"what": what}), escape(row_url("notifications:act", act))
-    return SafeString(
-        f'<a class="btn btn-quiet btn-icon btn-small" id="{act}-{record.pk}" href="{url}?ids={record.pk}" '
-        f'data-dialog-open aria-label="{said}" title="{said}">{icon(icon_name, 14)}</a>'
     )

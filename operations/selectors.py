@@ -6,10 +6,13 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from core.prepared import NUMBER, kept
 from operations.models import Operation
 from sims.models import Sim
 from staff.models import User
 from staff.scopes import scoped
+
+LAST_SHOWN = 5
 
 
 def list_operations(user: User | AnonymousUser) -> QuerySet[Operation]:
@@ -36,13 +39,18 @@ def open_operation(sim: Sim) -> Operation | None:
     return rows.select_related("actor").first()
 
 
-def last_operations(sim: Sim, count: int = 5) -> list[Operation]:
+def last_operations(sim: Sim) -> list[Operation]:
     """The SIM's newest changes, newest first. Messages are none of them: they have their own place."""
-    rows = Operation.objects.filter(sim=sim, exclusive=True).select_related("actor")
-    found = list(rows.order_by("-id")[:count])
+    found: list[Operation] = _last_of_sim().models([(NUMBER, sim.pk)])
     for operation in found:
         operation.sim = sim
     return found
+
+
+@kept
+def _last_of_sim() -> QuerySet[Operation]:
+    rows = Operation.objects.filter(sim=NUMBER, exclusive=True).select_related("actor")
+    return rows.order_by("-id")[:LAST_SHOWN]
 
 
 def unclear_purchase(sim: Sim) -> Operation | None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import time_machine
 from django.test import RequestFactory
 
-from core import facts
+from core import facts, prepared
 from staff.models import User
 
 
@@ -20,9 +20,9 @@ def test_a_kept_statement_holds_no_time(agent: User, supervisor: User) -> None:
     for user in (agent, supervisor):
         kept = []
         for year in (2027, 2028):
-            facts._statement_for.cache_clear()
+            prepared._kept.clear()
             with time_machine.travel(datetime(year, 3, 4, 5, 6, 7, 8, tzinfo=UTC), tick=False):
-                _names, statement = facts._statement_for(facts._Asker(user.standing, user), _places())
+                _names, statement = facts._statement_for(user, _places())
             assert statement is not None
             kept.append((statement._sql, statement._params))
         assert kept[0] == kept[1]

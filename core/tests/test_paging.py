@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import paging
-from core.paging import BadCursor, Order, Page, capped_count, decode, listed, paginate
+from core import large_lists
+from core.large_lists import LargePages
+from core.paging import BadCursor, Order, Page, capped_count, decode, paginate
 from sims.models import Sim
 from sims.models.indexes import SORT_KEYS
 
@@ -44,18 +45,24 @@ def fleet(make_sim):
     ]
 
 
+def large(rows, order: Order, *, size: int = 5) -> LargePages:
+    return LargePages(rows, order, size=size, read=lambda rows, keys: list(rows))
+
+
 @pytest.fixture(params=["paginate", "all listed", "few listed", "many listed"])
 def page_of(request, monkeypatch):
     """A page of the fleet, in each way to find one."""
     if request.param == "many listed":
-        monkeypatch.setattr(paging, "COUNT_LIMIT", 2)
+        monkeypatch.setattr(large_lists, "COUNT_LIMIT", 2)
 
     def page_of(order: Order, **place) -> Page[Sim]:
         if request.param == "paginate":
             return paginate(Sim.objects.all(), order, **place)
         rows = Sim.objects.all() if request.param == "all listed" else Sim.objects.filter(giccid__startswith="8986")
-        page, count = listed(rows, order, **place)
-        assert count.token == ("2+" if request.param == "many listed" else str(Sim.objects.count()))
+        size = place.pop("size")
+        pages = large(rows, order, size=size)
+        page = pages.page(**place)
+        assert pages.count().token == ("2+" if request.param == "many listed" else str(Sim.objects.count()))
         return page
 
     return page_of
@@ -144,20 +151,22 @@ def test_a_forged_cursor_is_refused(name, values):
     with pytest.raises(BadCursor):
         paginate(Sim.objects.all(), order(name), after=text)
     with pytest.raises(BadCursor):
-        listed(Sim.objects.all(), order(name), after=text)
+        large(Sim.objects.all(), order(name)).page(after=text)
 
 
 def test_nothing_is_listed_where_nothing_can_match(fleet):
-    page, count = listed(Sim.objects.filter(pk__in=[]), order("usage"), size=5)
-    assert (page.rows, page.next, page.previous, count.token) == ([], "", "", "0")
+    pages = large(Sim.objects.filter(pk__in=[]), order("usage"))
+    page = pages.page()
+    assert (page.rows, page.next, page.previous, pages.count().token) == ([], "", "", "0")
 
 
 def test_a_count_goes_with_a_page_behind_the_last_row(fleet):
     rows = Sim.objects.filter(giccid__startswith="8986")
-    last = listed(rows, order("giccid"), size=11)[0].next
+    last = large(rows, order("giccid"), size=11).page().next
     fleet[11].delete()
-    page, count = listed(rows, order("giccid"), size=11, after=last)
-    assert (page.rows, page.next, count.token) == ([], "", "11")
+    pages = large(rows, order("giccid"), size=11)
+    page = pages.page(after=last)
+    assert (page.rows, page.next, pages.count().token) == ([], "", "11")
 
 
 def test_a_count_stops_at_its_limit(fleet):

@@ -16,9 +16,10 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Least
 from django.db.models.lookups import LessThanOrEqual
 
-from core import facts
+from core import prepared
 from core.expressions import OrNone
 from core.facts import CountOf
+from core.prepared import SLOTS, kept, of_keys
 from notifications.models import Notification, NotificationItem, ReadMark, ReadUpTo, Rule
 from sims.models import Sim
 from staff.models import User
@@ -49,12 +50,12 @@ def _rules_for(user: AnyUser) -> QuerySet[Rule, Any]:
 
 def waiting(now: datetime | None = None) -> Q:
     """Open, and not snoozed now."""
-    return Q(state=_State.OPEN) & (Q(snoozed_until=None) | Q(snoozed_until__lte=now or facts.now()))
+    return Q(state=_State.OPEN) & (Q(snoozed_until=None) | Q(snoozed_until__lte=now or prepared.now()))
 
 
 def snoozed(now: datetime | None = None) -> Q:
     """Open, and hidden until a time to come."""
-    return Q(state=_State.OPEN, snoozed_until__gt=now or facts.now())
+    return Q(state=_State.OPEN, snoozed_until__gt=now or prepared.now())
 
 
 def is_unread(user: AnyUser) -> Q:
@@ -73,7 +74,7 @@ def is_unread(user: AnyUser) -> Q:
 def read_up_to(user: AnyUser) -> Combinable:
     """Up to when ``user`` has read everything; from before they were a user there is nothing to read."""
     at = ReadUpTo.objects.filter(user=user.pk).values("at")
-    return Coalesce(Subquery(at), Value(getattr(user, "date_joined", None) or facts.now(), DateTimeField()))
+    return Coalesce(Subquery(at), Value(getattr(user, "date_joined", None) or prepared.now(), DateTimeField()))
 
 
 def unread(user: AnyUser) -> QuerySet[Notification]:
@@ -91,7 +92,7 @@ def unread_count(user: AnyUser) -> Combinable:
     newer = lines.filter(last_at__gt=at).order_by("-last_at", "-pk")
     # The expression keeps the database from going through all older lines by their time.
     older = LessThanOrEqual(OrNone("last_at"), at)
-    came_back = lines.filter(older, snoozed_until__isnull=False, snoozed_until__lte=facts.now())
+    came_back = lines.filter(older, snoozed_until__isnull=False, snoozed_until__lte=prepared.now())
     return Least(CountOf(newer, most) + CountOf(came_back.order_by("snoozed_until"), most), Value(most))
 
 
@@ -112,12 +113,24 @@ def items_of(line: Notification) -> QuerySet[NotificationItem]:
     return line.items.select_related("event", "sim", "operation")
 
 
-def newest_items(lines: Iterable[Notification]) -> dict[int, NotificationItem]:
-    """The newest event of each line, with its SIM; two queries however many lines."""
+def with_newest(lines: QuerySet[Notification]) -> QuerySet[Notification]:
+    """``lines`` with the key of the newest event of each, for :func:`newest_items`."""
     items = NotificationItem.objects.filter(notification=OuterRef("pk")).order_by("-at", "-id").values("pk")[:1]
-    found = Notification.objects.filter(pk__in=[line.pk for line in lines]).values_list(Subquery(items), flat=True)
-    newest = NotificationItem.objects.filter(pk__in=list(found)).select_related("event", "sim")
-    return {item.notification_id: item for item in newest}
+    return lines.annotate(newest_id=Subquery(items))
+
+
+def newest_items(lines: Iterable[Any]) -> dict[int, NotificationItem]:
+    """The newest event of each line of :func:`with_newest`, with what pages and files show of it and its SIM; one query
+    for a page."""
+    keys = [line.newest_id for line in lines if line.newest_id is not None]
+    return {item.notification_id: item for item in of_keys(_items(), keys)}
+
+
+@kept
+def _items() -> QuerySet[NotificationItem]:
+    """The items that ``SLOTS`` stand for."""
+    shown = ("notification_id", "event__kind", "event__value", "event__detail", "sim__giccid")
+    return NotificationItem.objects.filter(pk__in=SLOTS).select_related("event", "sim").only(*shown)
 
 
 def of_sim(user: AnyUser, sim: Sim | int) -> QuerySet[NotificationItem]:

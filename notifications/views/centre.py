@@ -46,6 +46,7 @@ class Centre(ListView):
     filterset_class = NotificationFilter
     orders = {"last": "last_at"}
     default_sort = "-last"
+    keeps_statements = True
     noun = _("notification")
     noun_plural = _("notifications")
     selectable = True
@@ -53,11 +54,11 @@ class Centre(ListView):
 
     def get_queryset(self) -> QuerySet[Any]:
         """What the user may see; the filter leaves what is open unless the address says otherwise."""
-        return centre.list_notifications(self.request.user)
+        return centre.with_newest(centre.list_notifications(self.request.user))
 
     def decorate(self, rows: list[Any]) -> None:
         """With the newest event of each."""
-        newest = centre.newest_items(rows) if rows else {}
+        newest = centre.newest_items(rows)
         for row in rows:
             row.newest = newest.get(row.pk)
 

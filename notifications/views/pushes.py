@@ -38,6 +38,7 @@ class PushList(LiveListView):
     filterset_class = PushFilter
     orders = {"received": "pk"}
     default_sort = "-received"
+    keeps_statements = True
     noun = gettext_lazy("push")
     noun_plural = gettext_lazy("pushes")
     live_fields = ("state", "attempts", "kind", "account_name")

@@ -23,6 +23,7 @@ class OperationList(ListView):
     filterset_class = OperationFilter
     orders = {"created": "pk"}
     default_sort = "-created"
+    keeps_statements = True
     noun = _("operation")
     noun_plural = _("operations")
 

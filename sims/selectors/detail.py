@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Exists
+from django.db.models import Exists, QuerySet
 
 from core.facts import SUBJECT
-from sims.models import Note, SimTag, Subscription
+from core.prepared import kept
+from sims.models import Note, Sim, SimTag, Subscription
 
 NOTES, TAGS, SUBSCRIPTIONS = "sims.notes", "sims.tags", "sims.subscriptions"
 
@@ -18,3 +19,14 @@ QUESTIONS: dict[str, Callable[[Any], Exists]] = {
     SUBSCRIPTIONS: lambda _user: Exists(Subscription.objects.filter(sim=SUBJECT)),
 }
 """Whether there are any."""
+
+
+def subscriptions(sim: Sim) -> list[Subscription]:
+    """The supplementary plans of a SIM, the newest first."""
+    return _subscriptions().models([(SUBJECT, sim.pk)])
+
+
+@kept
+def _subscriptions() -> QuerySet[Subscription]:
+    held = Subscription.objects.filter(sim=SUBJECT).select_related("plan").defer("plan__raw")
+    return held.order_by("-activated_at", "-id")

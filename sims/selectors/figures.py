@@ -16,6 +16,7 @@ from django.db.models import Case, CharField, F, QuerySet, Sum, Value, When
 from django.utils import timezone
 
 from core.badges import SIM_STATUSES
+from core.prepared import WORD, Prepared, kept_for
 from sims.models import SimTally
 from sims.models.tally import NEVER, NO_QUOTA, QUOTA_BANDS
 from sims.selectors.sims import AnyUser
@@ -78,14 +79,20 @@ def figures(user: AnyUser, *, account: str | None = None) -> Figures:
     result = Figures()
     first = result.today - timedelta(days=DAYS_OF_ACTIVITY - 1)
     result.activity = {first + timedelta(days=n): {} for n in range(DAYS_OF_ACTIVITY)}
+    name = "sims.figures" if account is None else "sims.figures.account"
+    kept = kept_for(user, name, lambda: Prepared(_tallies(user, None if account is None else WORD)))
+    for dimension, value, owner, sims, used, quota in kept.rows([(WORD, account)]):
+        if sims or used or quota:
+            _put(result, dimension, value, owner, Tally(sims, used, quota))
+    return result
+
+
+def _tallies(user: AnyUser, account: str | None) -> QuerySet[SimTally, Any]:
     rows = scoped(SimTally.objects.filter(dimension__in=Dimension.values), user, account="account_name")
     if account is not None:
         rows = rows.filter(account_name=account)
     owner = Case(When(dimension=Dimension.STATUS, then=F("account_name")), default=Value(""), output_field=CharField())
-    for dimension, value, name, sims, used, quota in _sums(rows, "dimension", "value", owner=owner):
-        if sims or used or quota:
-            _put(result, dimension, value, name, Tally(sims, used, quota))
-    return result
+    return _sums(rows, "dimension", "value", owner=owner)
 
 
 def by_plan(user: AnyUser, codes: Iterable[str]) -> dict[str, Tally]:
@@ -106,12 +113,10 @@ def _of(user: AnyUser, dimension: str, codes: Iterable[str]) -> dict[str, Tally]
     return wanted
 
 
-def _sums(rows: QuerySet[SimTally], *groups: str, **more: Case) -> list[tuple[Any, ...]]:
+def _sums(rows: QuerySet[SimTally], *groups: str, **more: Case) -> QuerySet[SimTally, Any]:
     grouped = rows.values(*groups, **more).order_by()
-    return list(
-        grouped.annotate(_sims=Sum("sims"), _used=Sum("used"), _quota=Sum("quota")).values_list(
-            *groups, *more, "_sims", "_used", "_quota"
-        )
+    return grouped.annotate(_sims=Sum("sims"), _used=Sum("used"), _quota=Sum("quota")).values_list(
+        *groups, *more, "_sims", "_used", "_quota"
     )
 
 

@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from core.badges import SIM_STATUSES
+from core.prepared import WORD, found_for
 from sims.models import Account, RatePlan, SharePool, Sim
 from staff.models import User
 from staff.scopes import scoped, visible_accounts
@@ -24,7 +25,14 @@ def get_sim(user: AnyUser, giccid: str) -> Sim:
     if not giccid.isascii() or not giccid.isalnum():
         # What can't be a giccid is not taken to the database, which may refuse the very text (NUL).
         raise Sim.DoesNotExist
-    return scoped(_light(Sim.objects.select_related("plan", "pool")), user).get(giccid=giccid)
+    found = found_for(user, _of_giccid, giccid)
+    if not found:
+        raise Sim.DoesNotExist
+    return found[0]
+
+
+def _of_giccid(user: AnyUser) -> QuerySet[Sim]:
+    return list_sims(user).filter(giccid=WORD)
 
 
 def _light(queryset: QuerySet[Sim]) -> QuerySet[Sim]:

@@ -11,7 +11,8 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from core.expressions import RowCompare
-from core.paging import Order, decode
+from core.paging import KeptPages, Order, Page, decode
+from core.prepared import NUMBER, found_for, kept_for
 from sims.models import Note, RatePlan, Sim, TimelineEvent
 from sims.selectors.sims import AnyUser
 from staff.scopes import scoped
@@ -19,6 +20,7 @@ from staff.scopes import scoped
 ORDER = Order("at", ("at", "id"), descending=True)
 """Newest first."""
 
+NOTES_SHOWN = 20
 HEAD_LIMIT = 200
 """The most entries that a live page keeps up to date at its top."""
 
@@ -34,6 +36,17 @@ def timeline(
     if kinds:
         events = events.filter(kind__in=kinds)
     return events.filter(at__lt=before) if before is not None else events
+
+
+def page_of(user: AnyUser, sim: Sim, kinds: Collection[str] = (), *, after: str = "", size: int) -> Page[TimelineEvent]:
+    """A page of :func:`timeline`. Raises :class:`~core.paging.BadCursor`."""
+    kinds, any_sim = sorted(kinds), Sim(pk=NUMBER)
+    name = ("sims.timeline", *kinds, size)
+    kept = kept_for(user, name, lambda: KeptPages(timeline(user, any_sim, kinds), ORDER, size=size))
+    page = kept.page(after=after, subject=sim.pk)
+    for event in page.rows:
+        event.sim = sim
+    return page
 
 
 def head(events: QuerySet[TimelineEvent], until: str) -> QuerySet[TimelineEvent]:
@@ -81,9 +94,14 @@ def brought_its_state(event: TimelineEvent, sim: Sim) -> bool:
     return is_change and event.to_value == sim.status
 
 
-def notes(user: AnyUser, sim: Sim, limit: int = 20) -> list[Note]:
+def notes(user: AnyUser, sim: Sim) -> list[Note]:
     """The newest notes on ``sim``; older ones stand in the timeline."""
-    return list(scoped(sim.notes.select_related("author"), user, account="sim__account_id").order_by("-id")[:limit])
+    return found_for(user, _notes, sim.pk)
+
+
+def _notes(user: AnyUser) -> QuerySet[Note]:
+    notes = Note.objects.filter(sim=NUMBER).select_related("author")
+    return scoped(notes, user, account="sim__account_id").order_by("-id")[:NOTES_SHOWN]
 
 
 def plan_names(codes: Collection[str]) -> dict[str, str]:

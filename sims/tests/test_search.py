@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from core import paging
+from core import large_lists, paging
 from sims.models import Sim
 from sims.selectors import search
 from sims.selectors.sims import list_sims
@@ -90,7 +90,7 @@ def test_a_part_never_reaches_over_two_fields(fleet):
 
 @pytest.mark.parametrize("limit", [1, 10_000])
 def test_frequent_parts_are_listed_as_rare_ones_are(login, agent, fleet, monkeypatch, limit):
-    monkeypatch.setattr(paging, "COUNT_LIMIT", limit)
+    monkeypatch.setattr(large_lists, "COUNT_LIMIT", limit)
     answer = login(agent).get("/sims/?q=8986").content.decode()
     assert ("8986011805021000040" in answer, "89490200001234567890" in answer) == (True, False)
     assert "8986011805021000040" in login(agent).get("/sims/?q=Lift").content.decode()
@@ -123,7 +123,8 @@ def test_postgresql_finds_the_matching_ids_first(fleet):
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
     with CaptureQueriesContext(connection) as queries:
-        page, _count = paging.listed(queryset, paging.Order("giccid", ("giccid",)))
+        order = paging.Order("giccid", ("giccid",))
+        page = large_lists.LargePages(queryset, order, size=5, read=lambda rows, keys: list(rows)).page()
     assert len(page.rows) == 1
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {queries[0]['sql']}")

@@ -20,7 +20,7 @@ from django_htmx.http import trigger_client_event
 
 from core import facts, slots
 from core.htmx import wants_fragment
-from core.paging import BadCursor, Page, encode, paginate
+from core.paging import BadCursor, Page, encode
 from sims.entries import entries
 from sims.forms import NoteForm, TagForm
 from sims.models import Sim, TimelineEvent
@@ -139,10 +139,9 @@ def tag_context(request: HttpRequest, sim: Sim, form: TagForm | None = None) -> 
 def overview_context(request: HttpRequest, sim: Sim, newest: Sequence[TimelineEvent] = ()) -> dict[str, Any]:
     """What the mirror holds of the SIM, beside its own columns. ``newest`` events that were read need not be again."""
     reason = next((event for event in newest if timelines.brought_its_state(event, sim)), None)
-    held = sim.subscriptions.select_related("plan").order_by("-activated_at", "-id")
     return {
         "state_event": reason or timelines.reason_of_state(request.user, sim),
-        "subscriptions": held if facts.about(request, detail.SUBSCRIPTIONS, sim.pk) else [],
+        "subscriptions": detail.subscriptions(sim) if facts.about(request, detail.SUBSCRIPTIONS, sim.pk) else [],
         "custom_fields": [(name.removeprefix("custom"), getattr(sim, name)) for name in CUSTOM_FIELDS],
         "used": min(sim.quota_percent, 100) if sim.quota_percent is not None else None,
     }
@@ -155,11 +154,11 @@ def chosen_kinds(request: HttpRequest) -> list[str]:
 
 def _timeline_page(request: HttpRequest, sim: Sim, kinds: list[str]) -> tuple[Page[TimelineEvent], bool]:
     """A page of events, and whether the address held a cursor that is none."""
-    events = timelines.timeline(request.user, sim, kinds)
+    after = request.GET.get("after", "")
     try:
-        return paginate(events, timelines.ORDER, after=request.GET.get("after", ""), size=PAGE_SIZE), False
+        return timelines.page_of(request.user, sim, kinds, after=after, size=PAGE_SIZE), False
     except BadCursor:
-        return paginate(events, timelines.ORDER, size=PAGE_SIZE), True
+        return timelines.page_of(request.user, sim, kinds, size=PAGE_SIZE), True
 
 
 def _timeline_context(request: HttpRequest, sim: Sim, kinds: list[str], page: Page[TimelineEvent]) -> dict[str, Any]:

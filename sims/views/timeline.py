@@ -29,6 +29,7 @@ class TimelineListView(LiveListView):
     filterset_class = TimelineFilterSet
     orders: ClassVar = {"at": "at"}
     default_sort = "-at"
+    keeps_statements = True
     noun = _("event")
     noun_plural = _("events")
     live_fields = (

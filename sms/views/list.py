@@ -27,6 +27,7 @@ class ConversationList(LiveListView):
     orders = {"last": "last_at"}
     unique_key = "sim_id"
     default_sort = "-last"
+    keeps_statements = True
     live_fields = ("last_id", "state")
     noun = _("conversation")
     noun_plural = _("conversations")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists
+from django.db.models import Exists, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from core import facts
+from core.prepared import found_for
 from operations.models import Operation
 from sims.models import Sim
 from sms import selectors
@@ -29,7 +30,7 @@ def messages_card(request: HttpRequest, *, sim: Sim) -> SafeString | str:
     """The newest messages of a SIM as a card for its page; nothing while there is none."""
     if not facts.about(request, MESSAGES, sim.pk):
         return ""
-    newest = list(selectors.messages_of(request.user, sim)[: SHOWN + 1])
+    newest = found_for(request.user, _newest, sim.pk)
     context = {"sim": sim, "sms_list": dress(newest[:SHOWN]), "more": len(newest) > SHOWN}
     return render_to_string("sms/messages_card.html", context, request=request)
 
@@ -38,8 +39,12 @@ def version(request: HttpRequest, *, sim: Sim) -> str:
     """Differs when a message came or one of the newest is in another state."""
     if not facts.about(request, MESSAGES, sim.pk):
         return ""
-    newest = selectors.messages_of(request.user, sim).values_list("pk", "state")[:SHOWN]
-    return str(list(newest))
+    return str([(message.pk, message.state) for message in found_for(request.user, _newest, sim.pk)[:SHOWN]])
+
+
+def _newest(user: Any) -> QuerySet[Any]:
+    """One more than are shown, of the SIM of a page."""
+    return selectors.messages_of(user, facts.SUBJECT)[: SHOWN + 1]
 
 
 def operation_card(request: HttpRequest, *, operation: Operation) -> SafeString | str:
