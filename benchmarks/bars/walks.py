@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import statistics
 import time
@@ -114,14 +113,11 @@ def walk() -> dict[str, Any]:
     }
 
 
-class _Enough(BaseException):
-    """Ends a walk in the middle, as the end of a process would."""
-
-
 def part_of_a_walk(seconds: float) -> float:
-    """Walk for a while; carrier calls for pages a second, from the first page on."""
+    """Walk for a while, then stop as a worker does that is ended; carrier calls for pages a second, from the first page
+    on."""
     from sims.models import SyncRun
-    from sims.services import sync
+    from sims.services import sync, sync_runs
 
     seen: list[tuple[float, int]] = []
     until = time.perf_counter() + seconds
@@ -130,10 +126,9 @@ def part_of_a_walk(seconds: float) -> float:
         if run.read:
             seen.append((time.perf_counter(), run.read))
         if time.perf_counter() > until:
-            raise _Enough
+            sync_runs.stop_all()
 
-    with contextlib.suppress(_Enough):
-        sync.run(SyncRun.Kind.FULL, trigger="command", on_progress=look)
+    sync.run(SyncRun.Kind.FULL, trigger="command", on_progress=look)
     (began, before), (ended, after) = seen[0], seen[-1]
     return (after - before) / PAGE / (ended - began)
 
