@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import statistics
 import time
@@ -114,14 +113,11 @@ def walk() -> dict[str, Any]:
     }
 
 
-class _Enough(BaseException):
-    """Ends a walk in the middle, as the end of a process would."""
-
-
 def part_of_a_walk(seconds: float) -> float:
-    """Walk for a while; carrier calls for pages a second, from the first page on."""
+    """Walk for a while, then stop as a worker does that is ended; carrier calls for pages a second, from the first page
+    on."""
     from sims.models import SyncRun
-    from sims.services import sync
+    from sims.services import sync, sync_runs
 
     seen: list[tuple[float, int]] = []
     until = time.perf_counter() + seconds
@@ -130,10 +126,9 @@ def part_of_a_walk(seconds: float) -> float:
         if run.read:
             seen.append((time.perf_counter(), run.read))
         if time.perf_counter() > until:
-            raise _Enough
+            sync_runs.stop_all()
 
-    with contextlib.suppress(_Enough):
-        sync.run(SyncRun.Kind.FULL, trigger="command", on_progress=look)
+    sync.run(SyncRun.Kind.FULL, trigger="command", on_progress=look)
     (began, before), (ended, after) = seen[0], seen[-1]
     return (after - before) / PAGE / (ended - began)
 
@@ -148,8 +143,11 @@ def prepare_page() -> None:
 
 
 def bare(path: str) -> float:
-    """Write the SIMs of this database into a table like theirs, with all its indexes: seconds."""
+    """Write the SIMs of this database into a table like theirs, with all its indexes: seconds. In chunks as large as
+    the walk's are at most."""
     from django.db import connection
+
+    from sims.services.mirror import AT_ONCE
 
     rows, columns, times = Path(path), _columns(), 0.0
     connection.ensure_connection()
@@ -161,7 +159,7 @@ def bare(path: str) -> float:
             cursor.execute("CREATE TEMPORARY TABLE chunk AS SELECT * FROM sims_sim LIMIT 0")
             with rows.open("rb") as file:
                 began = time.perf_counter()
-                while lines := [line for line, _ in zip(file, range(PAGE), strict=False)]:
+                while lines := [line for line, _ in zip(file, range(AT_ONCE), strict=False)]:
                     cursor.execute("BEGIN")
                     with cursor.copy(f"COPY chunk ({columns}) FROM STDIN") as copy:
                         copy.write(b"".join(lines))
@@ -171,7 +169,7 @@ def bare(path: str) -> float:
                 times = time.perf_counter() - began
             rows.unlink()
             return times
-    return _bare_on_sqlite(columns, statement)
+    return _bare_on_sqlite(columns, statement, AT_ONCE)
 
 
 def _columns() -> str:
@@ -199,7 +197,7 @@ def _to_file(cursor: Any, rows: Path, columns: str) -> None:
             file.write(data)
 
 
-def _bare_on_sqlite(columns: str, statement: str) -> float:
+def _bare_on_sqlite(columns: str, statement: str, at_once: int) -> float:
     """There is no COPY: the rows of a chunk by one prepared statement."""
     from django.db import connection
 
@@ -212,9 +210,9 @@ def _bare_on_sqlite(columns: str, statement: str) -> float:
             database.execute(sql.replace('"sims_sim"', '"bare_sim"').replace('INDEX "', 'INDEX "bare_', 1))
     found = database.execute(f"SELECT {columns} FROM sims_sim ORDER BY giccid").fetchall()
     began = time.perf_counter()
-    for start in range(0, len(found), PAGE):
+    for start in range(0, len(found), at_once):
         database.execute("BEGIN IMMEDIATE")
-        database.executemany(statement, found[start : start + PAGE])
+        database.executemany(statement, found[start : start + at_once])
         database.execute("COMMIT")
     return time.perf_counter() - began
 

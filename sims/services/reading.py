@@ -14,10 +14,14 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
+import structlog
+
 from sims.models import Sim
 from sims.models.sim import CUSTOM_FIELDS
 from sims.services import values
 from smarthub import contract
+
+log = structlog.get_logger(__name__)
 
 _MOST_INT = 2**31 - 1
 _MOST_BIGINT = 2**63 - 1
@@ -36,8 +40,51 @@ class Reading:
     """Values that did not fit and were cut or left out; ``raw`` has them whole."""
 
 
+class Received:
+    """A SIM as the carrier told it when it was asked. What it says is read when somebody wants to know it: of most
+    SIMs of a walk nobody does, for the mirror holds the same JSON."""
+
+    __slots__ = ("_made", "_reading", "_snapshot", "giccid", "observed_at", "raw")
+
+    def __init__(self, raw: dict[str, Any], observed_at: datetime, snapshot: contract.Sim | None = None) -> None:
+        """``raw`` is JSON from the client, with a readable giccid, or that of ``snapshot``; ``observed_at`` is the
+        time just before the request was sent."""
+        self.raw = raw
+        self.observed_at = observed_at
+        self.giccid = snapshot.giccid if snapshot else str(raw["giccid"])
+        self._snapshot = snapshot
+        self._made = snapshot is not None
+        self._reading: Reading | None = None
+
+    @property
+    def snapshot(self) -> contract.Sim:
+        """The SIM. Raises ValueError when it can't be read."""
+        if self._snapshot is None:
+            self._snapshot = contract.Sim.model_validate(self.raw)
+        return self._snapshot
+
+    @property
+    def reading(self) -> Reading:
+        """Its columns, worked out once. Raises ValueError when it can't be read."""
+        if self._reading is None:
+            reading = columns_of(self.snapshot)
+            # The client has cleaned what it parsed; an object made in Python may hold anything.
+            reading.columns["raw"] = storable(self.raw) if self._made else self.raw
+            self._reading = reading
+        return self._reading
+
+    def is_readable(self) -> bool:
+        """Whether it can be read."""
+        try:
+            return self.snapshot is not None
+        except ValueError as error:
+            log.warning("mirror.unreadable", giccid=self.giccid, error=type(error).__name__)
+            return False
+
+
 def columns_of(snapshot: contract.Sim) -> Reading:
-    """The columns that ``snapshot`` tells, but for APNs, subscriptions and what follows from other columns."""
+    """The columns that ``snapshot`` tells, but for the JSON itself, APNs, subscriptions and what follows from other
+    columns."""
     told = snapshot.model_fields_set
     reading = Reading(snapshot)
     put = reading.columns
@@ -62,7 +109,6 @@ def columns_of(snapshot: contract.Sim) -> Reading:
         given = snapshot.custom_fields or {}
         for name in CUSTOM_FIELDS:
             put[name] = _text(reading, given.get(name), 200)
-    put["raw"] = storable(snapshot.raw)
     return reading
 
 
