@@ -29,7 +29,7 @@ def get_sim(user: AnyUser, giccid: str) -> Sim:
 
 def _light(queryset: QuerySet[Sim]) -> QuerySet[Sim]:
     """Without the columns that no page shows and that are most of a row."""
-    return queryset.defer("raw", "search", "plan__raw", "pool__raw")
+    return queryset.defer("search", "plan__raw", "pool__raw")
 
 
 def account_names(user: AnyUser) -> list[str]:

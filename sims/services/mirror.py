@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from core import bulk
 from core.bulk import among, bare
-from sims.models import Account, RatePlan, SharePool, Sim, TimelineEvent
+from sims.models import Account, RatePlan, SharePool, Sim, SimReading, TimelineEvent
 from sims.models.sim import CUSTOM_FIELDS
 from sims.services import reading as readings
 from sims.services import timeline
@@ -36,7 +36,7 @@ _OVERLAP = timedelta(minutes=2)
 _COLUMNS = [field.attname for field in Sim._meta.concrete_fields]
 _UPDATED = [name for name in _COLUMNS if name not in ("id", "giccid", "first_seen_at", "status_changed_at")]
 _BLANK = {field.attname: field.get_default() for field in Sim._meta.concrete_fields}
-_HEAD = ("id", "giccid", "observed_at", "carrier_updated_at", "missing_since", "raw")
+_HEAD = ("id", "giccid", "observed_at", "carrier_updated_at", "missing_since", "raw_digest")
 """What tells of a row whether a reading has to be looked at."""
 _REST = [name for name in _COLUMNS if name not in (*_HEAD, "search")]
 """What else a change is compared with and told from; the search text is made anew."""
@@ -206,6 +206,7 @@ class _Chunk:
         for observed_at, ids in same.items():
             Sim.objects.filter(among("id", ids)).update(observed_at=observed_at, observed_by=str(self.source))
         created = self._create(new)
+        self._keep_readings([*created, *(row for row, _ in changed)])
         move_events(self.elsewhere)
         subs = [(row, self.received[row.giccid].snapshot, True) for row in created]
         subs += [(row, self.received[row.giccid].snapshot, False) for row, _ in changed]
@@ -235,7 +236,7 @@ class _Chunk:
             received = self.received[head.giccid]
             if received.observed_at < head.observed_at:
                 stale += 1
-            elif head.missing_since is None and head.raw == received.raw and received.raw:
+            elif head.missing_since is None and head.raw_digest == received.digest and received.raw:
                 same[received.observed_at].append(head.pk)
             elif not self._is_readable(received):
                 continue
@@ -339,6 +340,11 @@ class _Chunk:
             row.pk = keys[giccid]
             self.tallies.sim(None, facts_of(row))
         return list(new.values())
+
+    def _keep_readings(self, rows: list[Sim]) -> None:
+        if rows:
+            told = [(row.pk, self.received[row.giccid].raw) for row in rows]
+            bulk.upsert(SimReading, ("sim_id", "raw"), told, key="sim_id", update=("raw",))
 
     def _stubs(self, new: dict[str, Sim]) -> None:
         """Accounts, plans and pools that rows are the first to name, as far as they are not there yet. Always in this
