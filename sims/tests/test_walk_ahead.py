@@ -253,7 +253,12 @@ def test_the_thread_leaves_the_database_alone_and_the_walk_keeps_what_it_learned
     monkeypatch.setattr(BaseDatabaseWrapper, "connect", watch)
     told: list[str] = []
     note = link.note
-    monkeypatch.setattr(link, "note", lambda problem: (told.append(threading.current_thread().name), note(problem)))
+
+    def hear(problem: str) -> None:
+        told.append(threading.current_thread().name)
+        note(problem)
+
+    monkeypatch.setattr(link, "note", hear)
     link.forget()
     simulator.fault(call="list_sims", kind="error", status=503, count=1)
     with with_carrier(SMARTHUB_RATE=0):
