@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from sims.models import Account, RatePlan, SharePool, Sim, SimUsage, TimelineEvent
+from sims.models import Account, RatePlan, SharePool, Sim, SimReading, SimUsage, TimelineEvent
 from sims.services import tallies
 from sims.services.usage.packing import pack, pack_hours
 from sims.services.usage.rows import to_day
@@ -67,6 +67,8 @@ def build(fleet: int) -> None:
     with without_indexes(Sim):
         write(Sim, sims(fleet))
     first = first_key(Sim, fleet)
+    raw = json.dumps({"filler": "x" * 800})
+    write(SimReading, ({"sim_id": first + index, "raw": raw} for index in range(fleet)))
     with without_indexes(TimelineEvent):
         write(TimelineEvent, _events(fleet, first))
     write(SimUsage, _usage(fleet, first))
@@ -170,9 +172,8 @@ def sims(fleet: int) -> Iterator[dict[str, Any]]:
     moment, now = moments(), timezone.now()
     observed_at = moment(now)
     apns = json.dumps([{"apn": "iot.example", "status": "ENABLED"}])
-    raw = json.dumps({"filler": "x" * 800})
     statuses = [status for status, share in zip(_STATUSES, _SHARES, strict=True) for _ in range(share)]
-    common = {"apns": apns, "network": "26201", "rat_type": "LTE", "raw": raw}
+    common = {"apns": apns, "network": "26201", "rat_type": "LTE"}
     common |= {"observed_at": observed_at, "observed_by": "walk"}
     # A time in many is made for many SIMs: making one takes as long as all the rest of a row.
     seen = [moment(now - timedelta(seconds=whole(10**7))) for _ in range(20_000)]

@@ -185,7 +185,6 @@ def _mirror(simulator: Any, sims: int) -> list[str]:
                 **{name: sim.get(name) or "" for name in names},
                 "account_id": sim["accountName"],
                 "search": "\n".join(str(sim.get(name) or "") for name in names[:-1]),
-                "raw": "{}",
                 "observed_at": now,
                 "observed_by": "walk",
             }

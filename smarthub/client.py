@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -17,9 +17,10 @@ from smarthub.errors import SmartHubError
 from smarthub.exchange import Answer, Exchanger, origin
 from smarthub.tolerant import WireModel, why_unreadable
 from smarthub.transport import OnCall, Params, Transport
-from smarthub.values import check_giccid, format_time, path_segment
+from smarthub.values import check_giccid, format_time, is_giccid, path_segment
 
 M = TypeVar("M", bound=WireModel)
+T = TypeVar("T")
 
 MAX_GICCIDS_IN_QUERY = 100
 DATA_CODINGS = frozenset({0, 1, 4})
@@ -135,7 +136,15 @@ class SmartHub:
         if len(wanted) > MAX_GICCIDS_IN_QUERY:
             raise ValueError(f"at most {MAX_GICCIDS_IN_QUERY} giccids in one query")
         params = _given(accountName=account, status=status) + [("giccid", giccid) for giccid in wanted]
-        return self._page("list_sims", contract.Sim, params, page, size)
+        return self._page("list_sims", contract.Sim.model_validate, params, page, size)
+
+    def list_sims_unread(self, *, page: int = 0, size: int | None = None) -> Page[dict[str, Any]]:
+        """A page of :meth:`list_sims` without a filter, its SIMs as they came.
+
+        Nothing of them is looked at but the giccid, which is readable: `contract.Sim.model_validate` reads the rest
+        and raises ValidationError (a ValueError) where it can't. Whoever has the same JSON already saves that.
+        """
+        return self._page("list_sims", _with_giccid, [], page, size)
 
     def list_change_logs(
         self,
@@ -156,7 +165,7 @@ class SmartHub:
             startTime=None if start is None else format_time(start),
             endTime=None if end is None else format_time(end),
         )
-        return self._page("list_change_logs", contract.ChangeEntry, params, page, size)
+        return self._page("list_change_logs", contract.ChangeEntry.model_validate, params, page, size)
 
     def get_custom_fields(self, giccid: str) -> dict[str, str | None]:
         """The custom fields of a SIM; a field the carrier leaves out or sends unreadable is not in it."""
@@ -274,11 +283,11 @@ class SmartHub:
 
     def list_plans(self, account: str, page: int = 0, size: int | None = None) -> Page[contract.Plan]:
         """A page of the rate plans of an account."""
-        return self._page("list_plans", contract.Plan, [], page, size, account=account)
+        return self._page("list_plans", contract.Plan.model_validate, [], page, size, account=account)
 
     def list_pools(self, account: str | None = None, page: int = 0, size: int | None = None) -> Page[contract.Pool]:
         """A page of share pools."""
-        return self._page("list_pools", contract.Pool, _given(accountName=account), page, size)
+        return self._page("list_pools", contract.Pool.model_validate, _given(accountName=account), page, size)
 
     def country_statistics(self, account: str | None = None, month: str | None = None) -> contract.CountryStatistics:
         """Usage by country of a month (`YYYY-MM`)."""
@@ -313,7 +322,15 @@ class SmartHub:
             raise ValueError("a page counts from 0 and has a size of at least 1")
         return [("page", str(page)), ("size", str(size))]
 
-    def _page(self, name: str, model: type[M], params: Params, page: int, size: int | None, **segments: str) -> Page[M]:
+    def _page(
+        self,
+        name: str,
+        read: Callable[[dict[str, Any]], T],
+        params: Params,
+        page: int,
+        size: int | None,
+        **segments: str,
+    ) -> Page[T]:
         asked = self._paging(page, size)
         answer = self._ask(name, [*params, *asked], **segments)
         call = CALLS[name]
@@ -322,19 +339,23 @@ class SmartHub:
         if _count(answer.get("page"), page) != page:
             # Walking on would read one page again and again and take it for the whole list.
             raise doubtful(call, "wrong_page", 200)
-        return read_page(model, answer, page, int(asked[1][1]))
+        return _read_page(read, answer, page, int(asked[1][1]))
 
 
 def read_page(model: type[M], answer: dict[str, Any], page: int, asked_size: int) -> Page[M]:
     """Read a page's elements one by one; `answer["data"]` is a list."""
-    data: list[M] = []
+    return _read_page(model.model_validate, answer, page, asked_size)
+
+
+def _read_page(read: Callable[[dict[str, Any]], T], answer: dict[str, Any], page: int, asked_size: int) -> Page[T]:
+    data: list[T] = []
     unreadable: list[str] = []
     for index, item in enumerate(answer["data"]):
         if not isinstance(item, dict):
             unreadable.append(f"element {index}: not an object")
             continue
         try:
-            data.append(model.model_validate(item))
+            data.append(read(item))
         except ValidationError as error:
             unreadable.append(f"element {index}: {why_unreadable(error)}")
     size = _count(answer.get("size"), 0)
@@ -347,6 +368,12 @@ def read_page(model: type[M], answer: dict[str, Any], page: int, asked_size: int
         total=None if total < 0 else total,
         size_told=bool(size),
     )
+
+
+def _with_giccid(item: dict[str, Any]) -> dict[str, Any]:
+    if not is_giccid(item.get("giccid")):
+        contract.Sim.model_validate(item)
+    return item
 
 
 def fill_path(call: Call, segments: Mapping[str, str]) -> str:

@@ -80,7 +80,9 @@ class WireModel(BaseModel):
         try:
             found: tuple[str, ...] = object.__getattribute__(self, "_unreadable")
         except AttributeError:
-            found = (*getattr(self, "_lost", ()), *_nested_unreadable(self))
+            found = getattr(self, "_lost", ())
+            if holders := _holders(type(self)):
+                found = (*found, *_nested_unreadable(self, holders))
             object.__setattr__(self, "_unreadable", found)
         return found
 
@@ -134,10 +136,12 @@ def _without_bad(
     return copy
 
 
-def _nested_unreadable(model: WireModel) -> list[str]:
+def _nested_unreadable(model: WireModel, holders: tuple[tuple[str, str | None], ...]) -> list[str]:
     paths: list[str] = []
-    for name, alias in _holders(type(model)):
+    for name, alias in holders:
         value = getattr(model, name)
+        if value is None:
+            continue
         if isinstance(value, WireModel):
             paths.extend(f"{alias}.{path}" for path in value.unreadable)
         elif isinstance(value, list):

@@ -55,7 +55,7 @@ def tell(fleet: int, changes: int, path: str) -> None:
     moment = timezone.now() - timedelta(seconds=30)
     entries, sims = [], {}
     for start in range(0, changes, 1000):
-        for sim in Sim.objects.filter(giccid__in=wanted[start : start + 1000]).defer("raw", "search"):
+        for sim in Sim.objects.filter(giccid__in=wanted[start : start + 1000]).defer("search"):
             target = "DEACTIVATED" if sim.status == "ACTIVATED" else "ACTIVATED"
             entry = {"giccid": sim.giccid, "type": "LOCAL_STATUS", "original": sim.status, "target": target}
             entries.append({**entry, "createdTime": format_time(moment), "status": "SUCCESS"})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import statistics
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ def full_walk(run: Run) -> list[Row]:
             requests.get(f"{address}/bench/changed", timeout=10).raise_for_status()
             second = worker("benchmarks.bars.walks:walk")
         with Worker(environment) as worker:
-            bare = worker("benchmarks.bars.walks:bare", path=str(run.world.directory / "rows.txt"))
+            bare = worker("benchmarks.bars.walks:bare", path=str(run.world.directory / "rows"))
         rows = _rows(run, first, second, bare)
         if not run.size.small:
             rows += _within_budget({**environment, **link, "SMARTHUB_RATE": str(RATE)}, environment)
@@ -114,14 +116,11 @@ def walk() -> dict[str, Any]:
     }
 
 
-class _Enough(BaseException):
-    """Ends a walk in the middle, as the end of a process would."""
-
-
 def part_of_a_walk(seconds: float) -> float:
-    """Walk for a while; carrier calls for pages a second, from the first page on."""
+    """Walk for a while, then stop as a worker does that is ended; carrier calls for pages a second, from the first page
+    on."""
     from sims.models import SyncRun
-    from sims.services import sync
+    from sims.services import sync, sync_runs
 
     seen: list[tuple[float, int]] = []
     until = time.perf_counter() + seconds
@@ -130,10 +129,9 @@ def part_of_a_walk(seconds: float) -> float:
         if run.read:
             seen.append((time.perf_counter(), run.read))
         if time.perf_counter() > until:
-            raise _Enough
+            sync_runs.stop_all()
 
-    with contextlib.suppress(_Enough):
-        sync.run(SyncRun.Kind.FULL, trigger="command", on_progress=look)
+    sync.run(SyncRun.Kind.FULL, trigger="command", on_progress=look)
     (began, before), (ended, after) = seen[0], seen[-1]
     return (after - before) / PAGE / (ended - began)
 
@@ -147,74 +145,91 @@ def prepare_page() -> None:
     asking.warm_up(["list, first page"])
 
 
+_TABLES = {"sims_sim": "giccid", "sims_simreading": "sim_id"}
+"""What a walk writes of each SIM, with the key that an upsert goes by."""
+
+
 def bare(path: str) -> float:
-    """Write the SIMs of this database into a table like theirs, with all its indexes: seconds."""
+    """Write the SIMs of this database into tables like theirs, with all their indexes: seconds."""
     from django.db import connection
 
-    rows, columns, times = Path(path), _columns(), 0.0
+    from sims.services.mirror import AT_ONCE
+
     connection.ensure_connection()
-    statement = _upsert(columns)
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            _to_file(cursor, rows, columns)
-            cursor.execute("CREATE TABLE bare_sim (LIKE sims_sim INCLUDING ALL)")
-            cursor.execute("CREATE TEMPORARY TABLE chunk AS SELECT * FROM sims_sim LIMIT 0")
-            with rows.open("rb") as file:
-                began = time.perf_counter()
-                while lines := [line for line, _ in zip(file, range(PAGE), strict=False)]:
-                    cursor.execute("BEGIN")
-                    with cursor.copy(f"COPY chunk ({columns}) FROM STDIN") as copy:
-                        copy.write(b"".join(lines))
-                    cursor.execute(statement)
-                    cursor.execute("TRUNCATE chunk")
-                    cursor.execute("COMMIT")
-                times = time.perf_counter() - began
-            rows.unlink()
-            return times
-    return _bare_on_sqlite(columns, statement)
+    if connection.vendor == "postgresql":
+        return _bare_on_postgres(Path(path), AT_ONCE)
+    return _bare_on_sqlite(AT_ONCE)
 
 
-def _columns() -> str:
-    from sims.models import Sim
-
-    return ", ".join(f'"{field.column}"' for field in Sim._meta.concrete_fields)
-
-
-def _upsert(columns: str) -> str:
+def _bare_on_postgres(directory: Path, at_once: int) -> float:
     from django.db import connection
 
-    updates = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", ") if name not in ('"id"', '"giccid"'))
-    rows = f"SELECT {columns} FROM chunk"
+    directory.mkdir()
+    with connection.cursor() as cursor, contextlib.ExitStack() as stack:
+        files = {}
+        for table, key in _TABLES.items():
+            rows = f"SELECT {_columns(table)} FROM {table} ORDER BY {_IN_ORDER[table]}"
+            with (directory / table).open("wb") as file, cursor.copy(f"COPY ({rows}) TO STDOUT") as out:
+                file.writelines(out)
+            cursor.execute(f"CREATE TABLE bare_{table} (LIKE {table} INCLUDING ALL)")
+            cursor.execute(f"CREATE TEMPORARY TABLE chunk_{table} AS SELECT * FROM {table} LIMIT 0")
+            files[table] = stack.enter_context((directory / table).open("rb")), _upsert(table, key)
+        began = time.perf_counter()
+        while (chunks := {table: b"".join(islice(file, at_once)) for table, (file, _) in files.items()})["sims_sim"]:
+            cursor.execute("BEGIN")
+            for table, lines in chunks.items():
+                with cursor.copy(f"COPY chunk_{table} ({_columns(table)}) FROM STDIN") as copy:
+                    copy.write(lines)
+                cursor.execute(files[table][1])
+                cursor.execute(f"TRUNCATE chunk_{table}")
+            cursor.execute("COMMIT")
+        seconds = time.perf_counter() - began
+    shutil.rmtree(directory)
+    return seconds
+
+
+_IN_ORDER = {"sims_sim": "giccid", "sims_simreading": "(SELECT giccid FROM sims_sim WHERE id = sim_id)"}
+
+
+def _columns(table: str) -> str:
+    from sims.models import Sim, SimReading
+
+    [model] = [model for model in (Sim, SimReading) if model._meta.db_table == table]
+    return ", ".join(f'"{field.column}"' for field in model._meta.concrete_fields)
+
+
+def _upsert(table: str, key: str) -> str:
+    from django.db import connection
+
+    columns = _columns(table)
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", ") if name not in ('"id"', f'"{key}"'))
+    rows = f"SELECT {columns} FROM chunk_{table}"
     if connection.vendor != "postgresql":
         rows = f"VALUES ({', '.join(['?'] * len(columns.split(', ')))})"
-    return f"INSERT INTO bare_sim ({columns}) {rows} ON CONFLICT (giccid) DO UPDATE SET {updates}"
+    return f"INSERT INTO bare_{table} ({columns}) {rows} ON CONFLICT ({key}) DO UPDATE SET {updates}"
 
 
-def _to_file(cursor: Any, rows: Path, columns: str) -> None:
-    with (
-        rows.open("wb") as file,
-        cursor.copy(f"COPY (SELECT {columns} FROM sims_sim ORDER BY giccid) TO STDOUT") as out,
-    ):
-        for data in out:
-            file.write(data)
-
-
-def _bare_on_sqlite(columns: str, statement: str) -> float:
+def _bare_on_sqlite(at_once: int) -> float:
     """There is no COPY: the rows of a chunk by one prepared statement."""
     from django.db import connection
 
     database: Any = connection.connection
-    [(table,)] = database.execute("SELECT sql FROM sqlite_master WHERE name = 'sims_sim'").fetchall()
-    database.execute(table.replace('"sims_sim"', '"bare_sim"'))
-    indexes = database.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'sims_sim' AND type = 'index'")
-    for (sql,) in indexes.fetchall():
-        if sql:
-            database.execute(sql.replace('"sims_sim"', '"bare_sim"').replace('INDEX "', 'INDEX "bare_', 1))
-    found = database.execute(f"SELECT {columns} FROM sims_sim ORDER BY giccid").fetchall()
+    found = {}
+    for table in _TABLES:
+        [(created,)] = database.execute("SELECT sql FROM sqlite_master WHERE name = ?", [table]).fetchall()
+        database.execute(created.replace(f'"{table}"', f'"bare_{table}"'))
+        indexes = "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type = 'index'"
+        for (sql,) in database.execute(indexes, [table]).fetchall():
+            if sql:
+                database.execute(sql.replace(f'"{table}"', f'"bare_{table}"').replace('INDEX "', 'INDEX "bare_', 1))
+        rows = f"SELECT {_columns(table)} FROM {table} ORDER BY {_IN_ORDER[table]}"
+        found[table] = database.execute(rows).fetchall()
+    statements = {table: _upsert(table, key) for table, key in _TABLES.items()}
     began = time.perf_counter()
-    for start in range(0, len(found), PAGE):
+    for start in range(0, len(found["sims_sim"]), at_once):
         database.execute("BEGIN IMMEDIATE")
-        database.executemany(statement, found[start : start + PAGE])
+        for table, rows in found.items():
+            database.executemany(statements[table], rows[start : start + at_once])
         database.execute("COMMIT")
     return time.perf_counter() - began
 

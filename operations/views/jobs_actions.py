@@ -186,7 +186,7 @@ def _ask(request: HttpRequest, pk: int, *, line: BatchLine | None = None, proble
     context = {
         "job": job,
         "line": line,
-        "candidates": candidates.defer("raw", "search"),
+        "candidates": candidates.defer("search"),
         "problem": problem,
         "why_not": rules.why_not_confirm(job, _person(request)),
     }

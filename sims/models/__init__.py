@@ -3,7 +3,7 @@
 from sims.models.history import AccountHistory, CountryMonth, CountryUsage, PoolHistory
 from sims.models.link import CarrierLink
 from sims.models.reference import Account, Enterprise, RatePlan, SharePool
-from sims.models.sim import Note, Sim, Subscription
+from sims.models.sim import Note, Sim, SimReading, Subscription
 from sims.models.sync import SyncRun
 from sims.models.tag import SimTag, Tag
 from sims.models.tally import SimTally
@@ -22,6 +22,7 @@ __all__ = [
     "RatePlan",
     "SharePool",
     "Sim",
+    "SimReading",
     "SimTag",
     "SimTally",
     "SimUsage",

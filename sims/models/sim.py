@@ -97,7 +97,9 @@ class Sim(models.Model):
         help_text=_("Identifiers and custom fields in lower case, a line each."),
     )
     carrier_updated_at = models.DateTimeField(_("updated at the carrier"), null=True, blank=True)
-    raw = models.JSONField(_("as received"), default=dict, blank=True)
+    raw_digest = models.BigIntegerField(
+        _("digest of what was received"), default=0, help_text=_("Tells whether a reading says anything new.")
+    )
     observed_at = models.DateTimeField(_("observed"), help_text=_("When the newest reading of it was asked for."))
     observed_by = models.CharField(
         _("observed by"), max_length=20, blank=True, help_text=_("walk, changes, push, page, read_back.")
@@ -117,6 +119,24 @@ class Sim(models.Model):
 
     def __str__(self) -> str:
         return self.giccid
+
+
+class SimReading(models.Model):
+    """What the carrier last said of a SIM, whole. Apart from the SIM: lists and counts read those by the thousand, and
+    this would be most of each row."""
+
+    sim = models.OneToOneField(
+        Sim, verbose_name=_("SIM"), primary_key=True, on_delete=models.CASCADE, related_name="reading"
+    )
+    raw = models.JSONField(_("as received"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("reading of a SIM")
+        verbose_name_plural = _("readings of SIMs")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class Subscription(models.Model):

@@ -37,7 +37,7 @@ def _of_giccid(user: AnyUser) -> QuerySet[Sim]:
 
 def _light(queryset: QuerySet[Sim]) -> QuerySet[Sim]:
     """Without the columns that no page shows and that are most of a row."""
-    return queryset.defer("raw", "search", "plan__raw", "pool__raw")
+    return queryset.defer("search", "plan__raw", "pool__raw")
 
 
 def account_names(user: AnyUser) -> list[str]:

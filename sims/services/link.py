@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 from django.db import DatabaseError, IntegrityError, connection
@@ -21,6 +23,7 @@ AT_LEAST = 1.0
 NO_ANSWER, REFUSED_KEY = "no_answer", "refused_key"
 
 _lock = threading.Lock()
+_elsewhere = threading.local()
 _written: tuple[str, float] | None = None
 
 
@@ -36,14 +39,30 @@ def problem_of(status: int | None) -> str:
 def note(problem: str) -> None:
     """Tell of a call: it was answered (empty), or what was wrong. Mostly does nothing; never raises.
 
-    Inside a transaction nothing is written: the one row would be held until its end, and all workers wait for it.
+    Inside :func:`told_to` another function is told. Inside a transaction nothing is written: the one row would be
+    held until its end, and all workers wait for it.
     """
+    told_to = getattr(_elsewhere, "tell", None)
+    if told_to is not None:
+        told_to(problem)
+        return
     if connection.in_atomic_block or not _is_due(problem):
         return
     try:
         store(problem)
     except DatabaseError as error:
         log.warning("link.not_stored", error=type(error).__name__)
+
+
+@contextmanager
+def told_to(tell: Callable[[str], None]) -> Iterator[None]:
+    """For a thread that is not to open a connection to the database: its calls are told to ``tell``, which is to see
+    that :func:`note` gets them."""
+    _elsewhere.tell = tell
+    try:
+        yield
+    finally:
+        _elsewhere.tell = None
 
 
 def store(problem: str) -> None:

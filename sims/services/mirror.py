@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,11 +16,11 @@ from django.utils import timezone
 
 from core import bulk
 from core.bulk import among, bare
-from sims.models import Account, RatePlan, SharePool, Sim, TimelineEvent
+from sims.models import Account, RatePlan, SharePool, Sim, SimReading, TimelineEvent
 from sims.models.sim import CUSTOM_FIELDS
 from sims.services import reading as readings
 from sims.services import timeline
-from sims.services.reading import Reading
+from sims.services.reading import Received
 from sims.services.stubs import ensure_stubs
 from sims.services.subscriptions import store_subscriptions
 from sims.services.tallies import Changes, facts_of
@@ -27,17 +28,22 @@ from sims.services.timeline_store import Told, move_events
 from sims.services.usage.record import Moved, has_moved, record
 from smarthub import contract
 
-_AT_ONCE = 200
+AT_ONCE = 1000
+"""SIMs in one transaction at most."""
 _TRIES = 3
 # Two readings under way at the same time may be answered in either order; longer than any call lasts.
 _OVERLAP = timedelta(minutes=2)
 _COLUMNS = [field.attname for field in Sim._meta.concrete_fields]
 _UPDATED = [name for name in _COLUMNS if name not in ("id", "giccid", "first_seen_at", "status_changed_at")]
 _BLANK = {field.attname: field.get_default() for field in Sim._meta.concrete_fields}
-_HEAD = ("id", "giccid", "observed_at", "carrier_updated_at", "missing_since", "raw")
+_HEAD = ("id", "giccid", "observed_at", "carrier_updated_at", "missing_since", "raw_digest")
 """What tells of a row whether a reading has to be looked at."""
 _REST = [name for name in _COLUMNS if name not in (*_HEAD, "search")]
 """What else a change is compared with and told from; the search text is made anew."""
+
+
+_Same = dict[datetime, list[int]]
+"""Ids of rows that are as they were, by the time at which that was read."""
 
 
 class Source(StrEnum):
@@ -54,7 +60,8 @@ class Source(StrEnum):
 class ApplyResult:
     """How many SIMs were new, changed, the same, or read before what the mirror already holds.
 
-    ``problems`` counts single values that were cut or left out because no column holds them.
+    ``problems`` counts single values that were cut or left out because no column holds them, and SIMs that could not
+    be read at all.
     """
 
     new: int = 0
@@ -80,26 +87,54 @@ def apply(snapshots: Sequence[contract.Sim], *, source: Source, observed_at: dat
     Idempotent and proof against any order: a snapshot older than the row's own reading changes nothing. Only rows
     that differ are written; differences of state, plan, device, APNs, custom fields and supplementary plans are told
     to the timeline, but for a SIM seen for the first time. Unknown accounts, plans and pools become stubs. Each
-    chunk of 200 is one short transaction with a number of queries that does not depend on its length.
+    chunk (:func:`chunks`) is one short transaction with a number of queries that does not depend on its length.
     """
-    newest: dict[str, contract.Sim] = {}
-    for snapshot in snapshots:
-        known = newest.get(snapshot.giccid)
-        if known is None or not _is_newer(known, snapshot):
-            newest[snapshot.giccid] = snapshot
-    result = ApplyResult()
-    giccids = sorted(newest)
-    for start in range(0, len(giccids), _AT_ONCE):
-        chunk = {giccid: newest[giccid] for giccid in giccids[start : start + _AT_ONCE]}
-        result += _apply_chunk(chunk, source, observed_at)
-    return result
+    page = [Received(snapshot.raw, observed_at, snapshot) for snapshot in snapshots]
+    return sum((apply_chunk(chunk, source=source) for chunk in chunks([page])), ApplyResult())
 
 
-def _apply_chunk(snapshots: dict[str, contract.Sim], source: Source, observed_at: datetime) -> ApplyResult:
+def chunks(pages: Iterable[Sequence[Received]]) -> Iterator[list[Received]]:
+    """What came, page after page, as the lists that :func:`apply_chunk` takes one after the other.
+
+    Each is in the order of giccid, with a SIM at most once: of what one page tells of a SIM twice the newer holds,
+    and what a later page tells of it again belongs to a later chunk. All SIMs of a page were asked for at one time.
+    """
+    gathered: dict[str, Received] = {}
+    for page in pages:
+        newest = _newest(page)
+        if gathered and (len(gathered) + len(newest) > AT_ONCE or not gathered.keys().isdisjoint(newest)):
+            yield from _cut(gathered)
+            gathered = {}
+        gathered |= newest
+    yield from _cut(gathered)
+
+
+def _newest(page: Sequence[Received]) -> dict[str, Received]:
+    newest: dict[str, Received] = {}
+    for received in page:
+        known = newest.get(received.giccid)
+        if known is None or (received.is_readable() and not (known.is_readable() and _is_newer(known, received))):
+            newest[received.giccid] = received
+    return newest
+
+
+def _is_newer(one: Received, other: Received) -> bool:
+    first, second = one.snapshot.updated_time, other.snapshot.updated_time
+    return bool(first and second and first > second)
+
+
+def _cut(gathered: dict[str, Received]) -> Iterator[list[Received]]:
+    ordered = [gathered[giccid] for giccid in sorted(gathered)]
+    for start in range(0, len(ordered), AT_ONCE):
+        yield ordered[start : start + AT_ONCE]
+
+
+def apply_chunk(chunk: Sequence[Received], *, source: Source) -> ApplyResult:
+    """:func:`apply` for one of :func:`chunks`, all of it or nothing. Each SIM keeps its own time of reading."""
     for attempt in range(_TRIES):
         try:
             with transaction.atomic():
-                return _Chunk(snapshots, source, observed_at).apply()
+                return _Chunk(chunk, source).apply()
         except _MetMeanwhile:
             if attempt == _TRIES - 1:
                 raise
@@ -127,10 +162,6 @@ class _MetMeanwhile(Exception):
     """Another process stored a SIM that was new to us; done again, it is a row like any other."""
 
 
-def _is_newer(one: contract.Sim, other: contract.Sim) -> bool:
-    return bool(one.updated_time and other.updated_time and one.updated_time > other.updated_time)
-
-
 def _presence(sim: Sim, what: str, at: datetime) -> TimelineEvent:
     return TimelineEvent(
         sim=sim,
@@ -144,12 +175,11 @@ def _presence(sim: Sim, what: str, at: datetime) -> TimelineEvent:
 
 
 class _Chunk:
-    """The work of one transaction of :func:`apply`."""
+    """The work of one transaction."""
 
-    def __init__(self, snapshots: dict[str, contract.Sim], source: Source, observed_at: datetime) -> None:
-        self.snapshots = snapshots
+    def __init__(self, chunk: Sequence[Received], source: Source) -> None:
+        self.received = {received.giccid: received for received in chunk}
         self.source = source
-        self.observed_at = observed_at
         self.now = timezone.now()
         self.problems = 0
         self.told: list[Told] = []
@@ -164,48 +194,59 @@ class _Chunk:
     def apply(self) -> ApplyResult:
         heads = self._heads()
         found = {head.giccid for head in heads}
-        strangers = {giccid: snap for giccid, snap in self.snapshots.items() if giccid not in found}
+        strangers = [received for giccid, received in self.received.items() if giccid not in found]
         same, others, stale = self._compare(heads)
         changed = self._changed(others, same)
-        new = self._new(strangers)
+        new = self._new([received for received in strangers if self._is_readable(received)])
         self._stubs(new)
         # Before the SIMs are written: it may mark some of them.
         record(self.moved)
         if changed:
             bulk.upsert(Sim, _COLUMNS, [_all(row) for row, _ in changed], key="id", update=_UPDATED)
-        if same:
-            Sim.objects.filter(among("id", same)).update(observed_at=self.observed_at, observed_by=str(self.source))
+        for observed_at, ids in same.items():
+            Sim.objects.filter(among("id", ids)).update(observed_at=observed_at, observed_by=str(self.source))
         created = self._create(new)
+        self._keep_readings([*created, *(row for row, _ in changed)])
         move_events(self.elsewhere)
-        subs = [(row, self.snapshots[row.giccid], True) for row in created]
-        subs += [(row, self.snapshots[row.giccid], False) for row, _ in changed]
-        self.told += store_subscriptions(subs, observed_at=self.observed_at, before=dict(changed))
+        subs = [(row, self.received[row.giccid].snapshot, True) for row in created]
+        subs += [(row, self.received[row.giccid].snapshot, False) for row, _ in changed]
+        self.told += store_subscriptions(subs, before=dict(changed))
         timeline.record_observed(self.told)
         TimelineEvent.objects.bulk_create(self.events)
         self.tallies.store()
-        return ApplyResult(len(created), len(changed), len(same), stale, self.problems)
+        unchanged = sum(map(len, same.values()))
+        return ApplyResult(len(created), len(changed), unchanged, stale, self.problems)
+
+    def _is_readable(self, received: Received) -> bool:
+        readable = received.is_readable()
+        self.problems += not readable
+        return readable
 
     def _heads(self) -> list[Sim]:
         """The rows that are there, with the columns ``_HEAD`` alone; locked, always in the order of giccid."""
-        rows = Sim.objects.select_for_update(no_key=True).filter(among("giccid", list(self.snapshots)))
+        rows = Sim.objects.select_for_update(no_key=True).filter(among("giccid", list(self.received)))
         return list(bare(Sim, _HEAD, rows.order_by("giccid").values_list(*_HEAD)))
 
-    def _compare(self, heads: Iterable[Sim]) -> tuple[list[int], list[Sim], int]:
-        """Ids of rows that were read as they are, others that have to be looked at, and how many were newer."""
-        same: list[int] = []
+    def _compare(self, heads: Iterable[Sim]) -> tuple[_Same, list[Sim], int]:
+        """Rows that were read as they are, others that have to be looked at, and how many were newer."""
+        same: _Same = defaultdict(list)
         others: list[Sim] = []
         stale = 0
         for head in heads:
-            snapshot = self.snapshots[head.giccid]
-            if self._is_stale(head, snapshot):
+            received = self.received[head.giccid]
+            if received.observed_at < head.observed_at:
                 stale += 1
-            elif head.missing_since is None and head.raw == snapshot.raw and snapshot.raw:
-                same.append(head.pk)
+            elif head.missing_since is None and head.raw_digest == received.digest and received.raw:
+                same[received.observed_at].append(head.pk)
+            elif not self._is_readable(received):
+                continue
+            elif _was_answered_before(head, received):
+                stale += 1
             else:
                 others.append(head)
         return same, others, stale
 
-    def _changed(self, others: list[Sim], same: list[int]) -> list[tuple[Sim, datetime]]:
+    def _changed(self, others: list[Sim], same: _Same) -> list[tuple[Sim, datetime]]:
         """The rows that differ, with the time of their last reading; ids of those that do not are added to ``same``."""
         if not others:
             return []
@@ -213,27 +254,18 @@ class _Chunk:
         rest = Sim.objects.filter(among("id", [head.pk for head in others])).order_by("giccid")
         for row, values in zip(others, rest.values_list(*_REST), strict=True):
             row.__dict__.update(zip(_REST, values, strict=True))
-            before = row.observed_at
-            if self._differs(row, readings.columns_of(self.snapshots[row.giccid])):
-                row.observed_at, row.observed_by = self.observed_at, str(self.source)
+            before, received = row.observed_at, self.received[row.giccid]
+            if self._differs(row, received):
+                row.observed_at, row.observed_by = received.observed_at, str(self.source)
                 row.changed_at = self.now
                 changed.append((row, before))
             else:
-                same.append(row.pk)
+                same[received.observed_at].append(row.pk)
         return changed
 
-    def _is_stale(self, row: Sim, snapshot: contract.Sim) -> bool:
-        if self.observed_at < row.observed_at:
-            return True
-        updated = snapshot.updated_time
-        if updated is None or row.carrier_updated_at is None or updated >= row.carrier_updated_at:
-            return False
-        # Asked later but answered from before: only possible while both were under way, for the carrier's own
-        # time is not to be trusted beyond that.
-        return self.observed_at - row.observed_at < _OVERLAP
-
-    def _differs(self, row: Sim, reading: Reading) -> bool:
+    def _differs(self, row: Sim, received: Received) -> bool:
         """Put the reading into the row; whether anything is other than before. Notes events for the timeline."""
+        reading, at = received.reading, received.observed_at
         self.problems += reading.problems
         put = dict(reading.columns)
         apns = readings.merged_apns(reading.snapshot, row.apns)
@@ -247,7 +279,7 @@ class _Chunk:
             setattr(row, name, value)
         if row.missing_since is not None:
             row.missing_since = None
-            self.events.append(_presence(row, "seen_again", self.observed_at))
+            self.events.append(_presence(row, "seen_again", at))
         row.quota_percent = readings.quota_percent(row.data_usage, row.data_quota)
         row.search = readings.search_text(row)
         self.tallies.sim(counted, facts_of(row))
@@ -256,15 +288,15 @@ class _Chunk:
         if any(name in before and before[name] != getattr(row, name) for name in ("account_id", "plan_id", "pool_id")):
             self.named.append(row)
         if before["status"] != row.status:
-            row.status_changed_at = self.observed_at
+            row.status_changed_at = at
         if has_moved(row, before):
-            self.moved.append(Moved(row, row.observed_at, self.observed_at, before))
-        self._tell(row, before)
+            self.moved.append(Moved(row, row.observed_at, at, before))
+        self._tell(row, before, at)
         return True
 
-    def _tell(self, row: Sim, before: dict[str, Any]) -> None:
+    def _tell(self, row: Sim, before: dict[str, Any], at: datetime) -> None:
         def tell(kind: str, **told: Any) -> None:
-            self.told.append(timeline.observed(row, kind, after=row.observed_at, at=self.observed_at, **told))
+            self.told.append(timeline.observed(row, kind, after=row.observed_at, at=at, **told))
 
         kinds = TimelineEvent.Kind
         for kind, name in ((kinds.STATUS, "status"), (kinds.PLAN, "plan_id"), (kinds.IMEI, "imei")):
@@ -283,18 +315,17 @@ class _Chunk:
         if changes:
             tell(kinds.CUSTOM_FIELDS, detail={"changes": changes})
 
-    def _new(self, strangers: dict[str, contract.Sim]) -> dict[str, Sim]:
+    def _new(self, strangers: list[Received]) -> dict[str, Sim]:
         """Rows for SIMs seen for the first time, not yet stored."""
-        told = [readings.columns_of(snapshot) for snapshot in strangers.values()]
-        self.problems += sum(reading.problems for reading in told)
-        rows = ((*{**_BLANK, "giccid": r.snapshot.giccid, **r.columns}.values(),) for r in told)
+        self.problems += sum(received.reading.problems for received in strangers)
+        rows = ((*{**_BLANK, "giccid": r.giccid, **r.reading.columns}.values(),) for r in strangers)
         new = {}
-        for sim, reading in zip(bare(Sim, _COLUMNS, rows), told, strict=True):
-            sim.apns = readings.merged_apns(reading.snapshot, []) or []
+        for sim, received in zip(bare(Sim, _COLUMNS, rows), strangers, strict=True):
+            sim.apns = readings.merged_apns(received.snapshot, []) or []
             sim.apn_state = readings.apn_state(sim.apns)
             sim.quota_percent = readings.quota_percent(sim.data_usage, sim.data_quota)
             sim.search = readings.search_text(sim)
-            sim.observed_at, sim.observed_by = self.observed_at, str(self.source)
+            sim.observed_at, sim.observed_by = received.observed_at, str(self.source)
             sim.changed_at = sim.first_seen_at = self.now
             new[sim.giccid] = sim
         return new
@@ -310,11 +341,16 @@ class _Chunk:
             self.tallies.sim(None, facts_of(row))
         return list(new.values())
 
+    def _keep_readings(self, rows: list[Sim]) -> None:
+        if rows:
+            told = [(row.pk, self.received[row.giccid].raw) for row in rows]
+            bulk.upsert(SimReading, ("sim_id", "raw"), told, key="sim_id", update=("raw",))
+
     def _stubs(self, new: dict[str, Sim]) -> None:
         """Accounts, plans and pools that rows are the first to name, as far as they are not there yet. Always in this
         order."""
         rows = [*self.named, *new.values()]
-        plans = {row.plan_id: _plan_name(self.snapshots[row.giccid]) for row in rows if row.plan_id}
+        plans = {row.plan_id: _plan_name(self.received[row.giccid].snapshot) for row in rows if row.plan_id}
         wanted: tuple[tuple[type[Model], str, dict[str, dict[str, Any]]], ...] = (
             (Account, "name", {row.account_id: {} for row in rows}),
             (RatePlan, "code", {code: {"name": name} for code, name in plans.items()}),
@@ -322,6 +358,15 @@ class _Chunk:
         )
         for model, key, stubs in wanted:
             ensure_stubs(model, key, stubs)
+
+
+def _was_answered_before(row: Sim, received: Received) -> bool:
+    """Asked later but answered from before: only possible while both were under way, for the carrier's own time is
+    not to be trusted beyond that."""
+    updated = received.snapshot.updated_time
+    if updated is None or row.carrier_updated_at is None or updated >= row.carrier_updated_at:
+        return False
+    return received.observed_at - row.observed_at < _OVERLAP
 
 
 def _all(row: Sim) -> tuple[Any, ...]:

@@ -11,13 +11,18 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import blake2b
 from operator import attrgetter
 from typing import Any
+
+import structlog
 
 from sims.models import Sim
 from sims.models.sim import CUSTOM_FIELDS
 from sims.services import values
 from smarthub import contract
+
+log = structlog.get_logger(__name__)
 
 _MOST_INT = 2**31 - 1
 _MOST_BIGINT = 2**63 - 1
@@ -36,8 +41,50 @@ class Reading:
     """Values that did not fit and were cut or left out; ``raw`` has them whole."""
 
 
+class Received:
+    """A SIM as the carrier told it when it was asked. What it says is read when somebody wants to know it: of most
+    SIMs of a walk nobody does, for the mirror holds the same JSON."""
+
+    __slots__ = ("_reading", "_snapshot", "digest", "giccid", "observed_at", "raw")
+
+    def __init__(self, raw: dict[str, Any], observed_at: datetime, snapshot: contract.Sim | None = None) -> None:
+        """``raw`` is JSON from the client, with a readable giccid, or that of ``snapshot``; ``observed_at`` is the
+        time just before the request was sent."""
+        # The client has cleaned what it parsed; an object made in Python may hold anything.
+        self.raw = raw if snapshot is None else storable(raw)
+        self.digest = digest_of(self.raw)
+        self.observed_at = observed_at
+        self.giccid = snapshot.giccid if snapshot else str(raw["giccid"])
+        self._snapshot = snapshot
+        self._reading: Reading | None = None
+
+    @property
+    def snapshot(self) -> contract.Sim:
+        """The SIM. Raises ValueError when it can't be read."""
+        if self._snapshot is None:
+            self._snapshot = contract.Sim.model_validate(self.raw)
+        return self._snapshot
+
+    @property
+    def reading(self) -> Reading:
+        """Its columns, worked out once. Raises ValueError when it can't be read."""
+        if self._reading is None:
+            self._reading = columns_of(self.snapshot)
+            self._reading.columns["raw_digest"] = self.digest
+        return self._reading
+
+    def is_readable(self) -> bool:
+        """Whether it can be read."""
+        try:
+            return self.snapshot is not None
+        except ValueError as error:
+            log.warning("mirror.unreadable", giccid=self.giccid, error=type(error).__name__)
+            return False
+
+
 def columns_of(snapshot: contract.Sim) -> Reading:
-    """The columns that ``snapshot`` tells, but for APNs, subscriptions and what follows from other columns."""
+    """The columns that ``snapshot`` tells, but for the digest of all, APNs, subscriptions and what follows from other
+    columns."""
     told = snapshot.model_fields_set
     reading = Reading(snapshot)
     put = reading.columns
@@ -62,8 +109,17 @@ def columns_of(snapshot: contract.Sim) -> Reading:
         given = snapshot.custom_fields or {}
         for name in CUSTOM_FIELDS:
             put[name] = _text(reading, given.get(name), 200)
-    put["raw"] = storable(snapshot.raw)
     return reading
+
+
+def digest_of(raw: dict[str, Any]) -> int:
+    """A number of 64 bits that tells one JSON object from another, whatever the order of its keys; 0 for an empty one.
+
+    The first eight bytes of BLAKE2b of the JSON with sorted keys. Two readings of one SIM are compared by it, so one
+    in 2^64 changes would go unnoticed until the next.
+    """
+    text = json.dumps(raw, sort_keys=True, separators=(",", ":")) if raw else ""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), signed=True) if text else 0
 
 
 def storable(raw: dict[str, Any]) -> dict[str, Any]:

@@ -17,13 +17,12 @@ from smarthub import contract
 _WRITTEN = ["plan", "status", "activated_at", "expires_at", "data_usage", "data_quota", "gone_since"]
 
 
-def store_subscriptions(
-    items: Sequence[tuple[Sim, contract.Sim, bool]], *, observed_at: datetime, before: dict[Sim, datetime]
-) -> list[Told]:
+def store_subscriptions(items: Sequence[tuple[Sim, contract.Sim, bool]], *, before: dict[Sim, datetime]) -> list[Told]:
     """Write what the snapshots list; answers what is to be told to the timeline.
 
-    ``items`` are stored rows with their snapshots and whether the SIM is new (nothing is told of those);
-    ``before`` has the time of the last reading of the others. A plan no longer listed is kept and marked.
+    ``items`` are stored rows with their snapshots and whether the SIM is new (nothing is told of those); a row has
+    the time of its reading, ``before`` has the time of the last reading of the others. A plan no longer listed is
+    kept and marked.
     """
     items = [item for item in items if "supplementary_plans" in item[1].model_fields_set]
     if not items:
@@ -41,10 +40,10 @@ def store_subscriptions(
         fresh = _merge(sim, listed, known[sim.pk], create, update)
         names.update({values.code_key(sub.code): values.clip(sub.name, 200) for sub in listed})
         if not is_new:
-            told += [_bought(sim, sub, before[sim], observed_at) for sub in fresh]
+            told += [_bought(sim, sub, before[sim], sim.observed_at) for sub in fresh]
         partly = any(path.startswith("supplementaryServicePackages[") for path in snapshot.unreadable)
         if not partly:
-            update += _gone(known[sim.pk], set(readings.subscription_ids(listed)), observed_at)
+            update += _gone(known[sim.pk], set(readings.subscription_ids(listed)), sim.observed_at)
     _store(create, update, names)
     return told
 

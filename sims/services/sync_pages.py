@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import structlog
@@ -11,7 +10,7 @@ from django.db import DataError, IntegrityError
 
 from sims.services import mirror
 from sims.services.mirror import ApplyResult, Source
-from smarthub import contract
+from sims.services.reading import Received
 from smarthub.contract import Page
 
 log = structlog.get_logger(__name__)
@@ -89,17 +88,26 @@ class Pages:
             self.offset = max(0, self.offset - min(self.total - total, received // 2))
 
 
-def apply_page(snapshots: Sequence[contract.Sim], *, source: Source, observed_at: datetime) -> tuple[ApplyResult, int]:
-    """:func:`mirror.apply`, where a SIM that the database refuses costs that SIM only; answers how many those were."""
+def apply_pages(pages: Sequence[Sequence[Received]], *, source: Source) -> tuple[ApplyResult, int]:
+    """Apply pages in few transactions; a SIM that the database refuses costs that SIM only. Answers how many those
+    were, too."""
+    result, refused = ApplyResult(), 0
+    for chunk in mirror.chunks(pages):
+        applied, errors = _apply(chunk, source)
+        result += applied
+        refused += errors
+    return result, refused
+
+
+def _apply(chunk: list[Received], source: Source) -> tuple[ApplyResult, int]:
+    """A chunk that is refused is halved until the one SIM is found that is to blame."""
     try:
-        return mirror.apply(snapshots, source=source, observed_at=observed_at), 0
+        return mirror.apply_chunk(chunk, source=source), 0
     except (DataError, IntegrityError, ValueError, TypeError, OverflowError) as error:
-        log.warning("sync.page_refused", error=type(error).__name__, rows=len(snapshots))
-    result, errors = ApplyResult(), 0
-    for snapshot in snapshots:
-        try:
-            result += mirror.apply([snapshot], source=source, observed_at=observed_at)
-        except (DataError, IntegrityError, ValueError, TypeError, OverflowError) as error:
-            log.warning("sync.sim_refused", giccid=snapshot.giccid, error=type(error).__name__)
-            errors += 1
-    return result, errors
+        if len(chunk) == 1:
+            log.warning("sync.sim_refused", giccid=chunk[0].giccid, error=type(error).__name__)
+            return ApplyResult(), 1
+        log.warning("sync.chunk_refused", error=type(error).__name__, rows=len(chunk))
+    middle = len(chunk) // 2
+    (first, some), (second, others) = _apply(chunk[:middle], source), _apply(chunk[middle:], source)
+    return first + second, some + others

@@ -45,6 +45,11 @@ class Held:
         self.run = run
         self._on_progress = on_progress
 
+    @property
+    def alive_every(self) -> float:
+        """Seconds after which who waits calls :meth:`advance`."""
+        return lease().total_seconds() / 4
+
     def advance(self) -> None:
         """Store counts and cursor, and stay alive. Raises :class:`LeaseLost`, or :class:`Interrupted` at the end
         of the process."""
@@ -105,10 +110,9 @@ class Held:
         raise AssertionError("not reached")
 
     def _wait(self, seconds: float) -> None:
-        slice_ = lease().total_seconds() / 4
         while seconds > 0:
-            _stopping.wait(min(seconds, slice_))
-            seconds -= slice_
+            _stopping.wait(min(seconds, self.alive_every))
+            seconds -= self.alive_every
             self.advance()
 
     def _store(self, **values: Any) -> None:

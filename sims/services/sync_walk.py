@@ -11,7 +11,8 @@ from sims.services.carrier import get_client
 from sims.services.mirror import ApplyResult, Source
 from sims.services.reference import read_all_reference
 from sims.services.refresh import ask_for
-from sims.services.sync_pages import Pages, apply_page
+from sims.services.sync_ahead import Ahead
+from sims.services.sync_pages import Pages, apply_pages
 from sims.services.sync_runs import Held
 from smarthub import Lane, SmartHub
 from smarthub.client import MAX_GICCIDS_IN_QUERY
@@ -37,23 +38,27 @@ def walk(held: Held) -> None:
 
 
 def _walk_list(client: SmartHub, held: Held) -> None:
+    """What has come is written together: a page at a time where the carrier is slow, up to a chunk of the mirror where
+    it is not. The cursor moves behind what is written, so that a walk that is killed loses nothing."""
     run = held.run
-    pages = Pages(run.cursor, client.page_size)
-    last = False
-    while not last:
-        asked_at = timezone.now()
-        page = held.call(lambda: client.list_sims(page=pages.page, size=pages.size))
-        result, refused = apply_page(page.data, source=Source.WALK, observed_at=asked_at)
-        last = pages.took(page)
-        run.read += len(page.data) + len(page.unreadable)
-        run.total = page.total if page.total is not None else run.total
-        run.errors += len(page.unreadable) + refused
-        _count(held, result)
-        if pages.ended_early:
-            run.errors += 1
-            run.message = _("The carrier's list ended before the total that it tells.")
-        run.cursor = {"phase": "list", **pages.as_cursor()}
-        held.advance()
+    is_last = False
+    with Ahead(client, Pages(run.cursor, client.page_size)) as ahead:
+        while not is_last:
+            fetched = held.call(lambda: ahead.take(meanwhile=held.advance, every=held.alive_every))
+            result, refused = apply_pages([each.sims for each in fetched], source=Source.WALK)
+            ahead.reads_all = 2 * (result.new + result.changed) > sum(len(each.sims) for each in fetched)
+            for each in fetched:
+                run.read += len(each.page.data) + len(each.page.unreadable)
+                run.total = each.page.total if each.page.total is not None else run.total
+                run.errors += len(each.page.unreadable)
+            run.errors += refused
+            _count(held, result)
+            is_last = fetched[-1].is_last
+            if fetched[-1].ended_early:
+                run.errors += 1
+                run.message = _("The carrier's list ended before the total that it tells.")
+            run.cursor = {"phase": "list", **fetched[-1].cursor}
+            held.advance()
 
 
 def _verify_unseen(client: SmartHub, held: Held) -> None:
