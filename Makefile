@@ -54,7 +54,7 @@ help:
 demo: .venv/installed
 	@exec $(BIN) -m demo
 
-# All three run, and one that failed fails the whole. The browser, which waits more than it computes, beside the others:
+# All three run, and one that failed fails the whole. The browser, which waits more than it computes, beside the others;
 # what each has to say comes when it is over.
 test: .venv/installed-dev
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target test-browser test-databases

@@ -43,12 +43,23 @@ def pytest_configure(config: pytest.Config) -> None:
         failed.pop_all()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """A database is migrated once for all workers."""
+    from pytest_django.plugin import blocking_manager_key
+
+    from tests import databases
+
+    with config.stash[blocking_manager_key].unblock():
+        databases.migrate()
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """In place of pytest-django's own, which migrates a database for each worker."""
     from tests.databases import prepared
 
-    with django_db_blocker.unblock(), prepared(Path(os.environ["TEST_RUN_DIR"])), django_db_blocker.block():
+    with django_db_blocker.unblock(), prepared(), django_db_blocker.block():
         yield
 
 

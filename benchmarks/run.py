@@ -53,7 +53,7 @@ class Run:
     @property
     def small(self) -> Fleet:
         """The fleet that growth is measured against."""
-        return Fleet(self.database, REFERENCE_FLEET if self.fleet > REFERENCE_FLEET and not self.size.small else 2_000)
+        return Fleet(self.database, REFERENCE_FLEET if self.fleet > REFERENCE_FLEET else 2_000)
 
     @property
     def of_sqlite(self) -> tuple[Fleet, Fleet]:
