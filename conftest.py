@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pytest_django import DjangoDbBlocker
 
 pytest_plugins = ["tests.fixtures"]
 
@@ -18,7 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """In the process that controls the run, and before its workers start: Valkey, and PostgreSQL where asked for."""
     if hasattr(config, "workerinput") or config.option.help or config.option.version:
         return
-    from tests import servers
+    from tests import databases, servers
 
     run_dir = Path(os.environ["TEST_RUN_DIR"])
     if run_dir.exists() and run_dir.lstat().st_uid == os.getuid():
@@ -32,20 +38,51 @@ def pytest_configure(config: pytest.Config) -> None:
         stack.callback(servers.Valkey(run_dir).stop)
         if os.environ.get("TEST_DATABASE") == "postgres" and not os.environ.get("TEST_DATABASE_URL"):
             stack.callback(servers.Postgres(run_dir).stop)
+        if os.environ.get("TEST_DATABASE_URL"):
+            stack.callback(databases.drop_migrated)
         failed.pop_all()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """A database is migrated once for all workers."""
+    from pytest_django.plugin import blocking_manager_key
+
+    from tests import databases
+
+    with config.stash[blocking_manager_key].unblock():
+        databases.migrate()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """In place of pytest-django's own, which migrates a database for each worker."""
+    from tests.databases import prepared
+
+    with django_db_blocker.unblock(), prepared(), django_db_blocker.block():
+        yield
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What asks for no database is the same on any: it runs on SQLite only."""
-    if os.environ.get("TEST_DATABASE") != "postgres":
-        return
+    """What asks for no database is the same on any: it runs on SQLite only. What is marked so, on PostgreSQL only."""
+    on_postgres = os.environ.get("TEST_DATABASE") == "postgres"
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
         asked = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
-        (kept if asked or item.get_closest_marker("django_db") else left_out).append(item)
+        if on_postgres:
+            runs = bool(asked or item.get_closest_marker("django_db"))
+        else:
+            runs = not item.get_closest_marker("postgres")
+        (kept if runs else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -45,8 +45,9 @@ def prepare(fleet: int, sample: int = 0) -> list[dict[str, Any]]:
 
     settings.ROOT_URLCONF = "benchmarks.reference"
     found = [*_references(fleet), *_list(fleet, sample), *_searches(fleet, sample), *_others(fleet)]
-    # For rows_read(), which is quick: all of them, whatever the sample is.
+    # For cost(), which is quick: all of them, whatever the sample is.
     alike = [page for page in _list(fleet, 0) if page.group in ("deep", "sort", "sort, deep", "filter")]
+    alike += _searches(fleet, 0)
     found += [replace(page, group=f"{page.group}, read", name=f"{page.name}, read") for page in alike]
     _pages.update({page.name: page for page in found})
     return [asdict(page) for page in found]
@@ -88,36 +89,40 @@ def profile(name: str, calls: int = 20, lines: int = 25) -> str:
     return text.getvalue()
 
 
-def rows_read(name: str) -> int:
-    """How many SIMs PostgreSQL goes through for the rows of a page: what it counts is left out, which has an end.
+def cost(name: str) -> dict[str, int]:
+    """What a page asks of the database, without a time in it, so the same on any machine.
 
-    No time is in it, so it is the same on any machine; a lost index makes it the fleet.
+    ``statements`` is their number. PostgreSQL tells how many rows it goes through for what is shown: ``sims`` of the
+    SIMs, ``rows`` of all tables; a lost index makes it the table. What it counts is left out, which has an end.
     """
     from django.db import connection
 
     statements: list[tuple[str, Any]] = []
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.startswith("SELECT") and '"sims_sim"' in sql and "COUNT(*)" not in sql:
-            statements.append((sql, params))
+        statements.append((sql, params))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(note):
         _get(_pages[name])
-    total = 0
-    with connection.cursor() as cursor:
-        for sql, params in statements:
-            cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", params)
-            total += _read_by(cursor.fetchone()[0][0]["Plan"])
-    return total
+    read = {"sims": 0, "rows": 0}
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for sql, params in statements:
+                if sql.startswith(("SELECT", "WITH")) and "COUNT(*)" not in sql:
+                    cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", params)
+                    _add_rows(cursor.fetchone()[0][0]["Plan"], read)
+    return {"statements": len(statements), **read}
 
 
-def _read_by(node: dict[str, Any]) -> int:
-    own = 0
-    if node.get("Relation Name") == "sims_sim":
+def _add_rows(node: dict[str, Any], read: dict[str, int]) -> None:
+    if table := node.get("Relation Name"):
         passed = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
-        own = int(sum(node.get(name, 0) for name in passed) * node["Actual Loops"])
-    return own + sum(_read_by(part) for part in node.get("Plans", ()))
+        rows = int(sum(node.get(name, 0) for name in passed) * node["Actual Loops"])
+        read["rows"] += rows
+        read["sims"] += rows if table == "sims_sim" else 0
+    for part in node.get("Plans", ()):
+        _add_rows(part, read)
 
 
 def session(user: str) -> str:

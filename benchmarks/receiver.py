@@ -209,11 +209,15 @@ def server(
         preexec_fn=dies_with_parent(signal.SIGTERM),
     )
     try:
-        wait_until(lambda: _listens(port), seconds=30, what="the server")
+        wait_until(lambda: _listens(port), seconds=120, what="the server")
         yield port
     finally:
         process.terminate()
-        process.wait(15)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _listens(port: int) -> bool:

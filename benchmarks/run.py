@@ -53,7 +53,7 @@ class Run:
     @property
     def small(self) -> Fleet:
         """The fleet that growth is measured against."""
-        return Fleet(self.database, REFERENCE_FLEET if self.fleet > REFERENCE_FLEET and not self.size.small else 2_000)
+        return Fleet(self.database, REFERENCE_FLEET if self.fleet > REFERENCE_FLEET else 2_000)
 
     @property
     def of_sqlite(self) -> tuple[Fleet, Fleet]:
@@ -83,6 +83,7 @@ class Pages:
             self.groups.setdefault(page["group"], []).append(page["name"])
         self.samples: dict[str, list[tuple[float, float]]] = {}
         self._warm: set[str] = set()
+        self._costs: dict[str, dict[str, int]] = {}
 
     def names(self, groups: Iterable[str]) -> list[str]:
         """All pages of these groups."""
@@ -101,8 +102,14 @@ class Pages:
         self.samples.setdefault(name, []).append(self.worker("benchmarks.asking:ask", name=name))
 
     def median(self, name: str) -> float:
-        """Milliseconds of a page."""
-        return statistics.median(elapsed for elapsed, _cpu in self.samples[name])
+        """Milliseconds of a page. In a small run those that it computes here, which other work hardly changes."""
+        return statistics.median(cpu if self.size.small else elapsed for elapsed, cpu in self.samples[name])
+
+    def cost(self, name: str) -> dict[str, int]:
+        """What a page asks of the database, see :func:`benchmarks.asking.cost`."""
+        if name not in self._costs:
+            self._costs[name] = self.worker("benchmarks.asking:cost", name=name)
+        return self._costs[name]
 
     def entry(self, name: str) -> dict[str, Any]:
         """For the file of results: median, best, computing of ours, calls."""

@@ -40,6 +40,18 @@ def _roles_survive_a_flush() -> None:
     post_migrate.connect(restore, sender=apps.get_app_config("staff"), weak=False, dispatch_uid="tests.roles")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _short_waits() -> Iterator[None]:
+    """A call or a walk that the carrier failed is tried again after hundredths of a second."""
+    from sims.services import sync_runs
+    from smarthub import transport
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transport, "_BACKOFF_BASE", 0.01)
+        patch.setattr(sync_runs, "BACKOFF", 0.01)
+        yield
+
+
 @pytest.fixture(scope="session")
 def _valkey() -> Any:
     import redis

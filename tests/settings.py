@@ -55,6 +55,7 @@ if _DATABASE["ENGINE"].endswith("sqlite3"):
 else:
     # A pool keeps connections open, and a test database with open connections can't be dropped.
     _DATABASE["OPTIONS"].pop("pool", None)
-    _DATABASE["TEST"] = {"NAME": f"test_portal_{os.getpid()}"}
+    # Of this run, and not of the worker: see tests/databases.py.
+    _DATABASE["TEST"] = {"NAME": f"test_{RUN_DIR.name}"}
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; the real ones cost time by design

@@ -46,8 +46,20 @@ def manage(demo, *arguments):
     )
 
 
-def test_it_lives_through_kills_and_restarts(demo):
+def is_refused(other, said):
+    done = subprocess.run(
+        [sys.executable, "-m", "demo"], cwd=BASE_DIR, env=other.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_it_lives_through_kills_and_restarts(demo, tmp_path):
     demo.start()
+    is_refused(WholeDemo(demo.data_dir), "Another demo")
+    is_refused(WholeDemo(tmp_path / "other", port=demo.port), f"Port {demo.port} is taken")
+    assert answers(f"{demo.url}/healthz")
     assert "Sign in   viewer (Viewer), agent (Agent)" in demo.said()
     assert answers(f"{demo.url}/login/")
     assert requests.post(demo.push_url(), json={"eventType": "X"}, timeout=5).json() == {"received": True}
@@ -77,23 +89,3 @@ def test_it_lives_through_kills_and_restarts(demo):
     secrets = [demo.push_url().rstrip("/").split("/")[-1], (demo.data_dir / "secret-key").read_text()]
     for log in (demo.data_dir / "logs").iterdir():
         assert not any(secret in log.read_text(errors="replace") for secret in secrets), log.name
-
-
-def test_a_second_one_in_its_place_is_refused(demo, tmp_path):
-    demo.start()
-    for other, said in (
-        (WholeDemo(demo.data_dir), "Another demo"),
-        (WholeDemo(tmp_path / "other", port=demo.port), f"Port {demo.port} is taken"),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "demo"],
-            cwd=BASE_DIR,
-            env=other.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1
-        assert said in done.stderr
-        assert "Traceback" not in done.stderr
-    assert answers(f"{demo.url}/healthz")

@@ -1,5 +1,6 @@
 """``--state``: everything goes on after a stop and after kill -9."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -159,12 +160,15 @@ def test_speed_makes_time_pass_faster(launch: Launch) -> None:
 
 @pytest.mark.slow
 def test_a_million_sims_start_fast_stay_small_and_page_anywhere(launch: Launch) -> None:
-    started = time.monotonic()
     simulator = launch("--fleet", "1000000")
-    assert time.monotonic() - started < 15
+    process = Path(f"/proc/{simulator.process.pid}")
+    if process.exists():
+        # What it computed: how long that takes is up to what else the machine does.
+        computed = sum(map(int, (process / "stat").read_text().rpartition(")")[2].split()[11:13]))
+        assert computed / os.sysconf("SC_CLK_TCK") < 5
     answer = simulator.get("/global-sims", page=9_999, size=100)
     assert (len(answer["data"]), answer["total"]) == (100, 1_000_000)
-    status = Path(f"/proc/{simulator.process.pid}/status")
-    if status.exists():
-        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    if process.exists():
+        status = (process / "status").read_text()
+        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         assert int(peak.split()[1]) < 250_000

@@ -14,7 +14,7 @@ from operations.models import BatchJob
 from operations.services.jobs.run import dispatch
 from operations.tests.job_helpers import SUBMITS, assert_true_results, states_of
 from sims.models import Sim
-from tests.faults.test_worker_killed import wait_for, worker
+from tests.faults.test_worker_killed import one_of_them_on_sqlite, wait_for, worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 
@@ -29,7 +29,7 @@ EACH = 2
 """SIMs of each job."""
 
 
-@pytest.mark.parametrize("fault", list(FAULTS))
+@pytest.mark.parametrize("fault", one_of_them_on_sqlite(FAULTS))
 def test_killed_in_a_call(
     transactional_db: None,
     fault: str,
