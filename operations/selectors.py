@@ -17,7 +17,7 @@ LAST_SHOWN = 5
 
 def list_operations(user: User | AnonymousUser) -> QuerySet[Operation]:
     """Operations on SIMs of the accounts that ``user`` may see, in no order; SIM and actor come with them."""
-    operations = Operation.objects.select_related("sim", "actor").defer("sim__raw", "sim__search")
+    operations = Operation.objects.select_related("sim", "actor").defer("sim__search")
     return scoped(operations, user, account="sim__account_id")
 
 

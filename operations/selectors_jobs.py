@@ -57,7 +57,7 @@ def get_job(user: User | AnonymousUser, pk: int) -> BatchJob:
 
 def lines_of(user: User | AnonymousUser, job: BatchJob) -> QuerySet[BatchLine]:
     """The job's lines. A SIM that came to an account which ``user`` may not see is left out."""
-    lines = BatchLine.objects.filter(job=job).select_related("sim", "operation").defer("sim__raw", "sim__search")
+    lines = BatchLine.objects.filter(job=job).select_related("sim", "operation").defer("sim__search")
     accounts = visible_accounts(user)
     if accounts is None:
         return lines

@@ -64,5 +64,5 @@ def states_of_job(job: BatchJob) -> dict[str, int]:
 
 def conversations(user: AnyUser) -> QuerySet[Any]:
     """SIMs with messages that ``user`` may see, in no order, with the newest message and its ``state``."""
-    rows = Conversation.objects.select_related("sim", "last__operation").defer("sim__raw", "sim__search")
+    rows = Conversation.objects.select_related("sim", "last__operation").defer("sim__search")
     return scoped(rows.annotate(state=state_expression("last__")), user, account="sim__account_id")

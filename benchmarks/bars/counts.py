@@ -26,7 +26,7 @@ def walk(run: Run) -> list[Row]:
             first = worker("benchmarks.bars.counts:count", called="benchmarks.bars.walks:walk")
             requests.get(f"{address}/bench/changed", timeout=10).raise_for_status()
             second = worker("benchmarks.bars.counts:count", called="benchmarks.bars.walks:walk")
-            rows = str(run.world.directory / "rows.txt")
+            rows = str(run.world.directory / "rows")
             bare = worker("benchmarks.bars.walks:bare", path=rows)
     pages, note = run.walk / PAGE, f"{run.walk:,} SIMs"
     speed, plain = first["answer"]["read"] / first["answer"]["seconds"], first["answer"]["read"] / bare

@@ -41,8 +41,7 @@ def full_walk(run: Run) -> list[Row]:
         with Worker(environment) as worker:
             bare = worker("benchmarks.bars.walks:bare", path=str(run.world.directory / "rows"))
         rows = _rows(run, first, second, bare)
-        if not run.size.small:
-            rows += _within_budget({**environment, **link, "SMARTHUB_RATE": str(RATE)}, environment)
+        rows += _within_budget({**environment, **link, "SMARTHUB_RATE": str(RATE)}, environment)
     return rows
 
 
