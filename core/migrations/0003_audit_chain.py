@@ -65,8 +65,8 @@ class Migration(migrations.Migration):
                 models.Index(fields=["actor", "at", "id"], name="audit_who"),
                 models.Index(fields=["action", "at", "id"], name="audit_action"),
                 models.Index(fields=["account_name", "at", "id"], name="audit_account"),
-                models.Index(condition=models.Q(("ticket", ""), _negated=True), fields=["ticket"], name="audit_ticket"),
-                models.Index(condition=models.Q(("request_id", ""), _negated=True), fields=["request_id"], name="audit_request"),
+                models.Index(fields=["ticket"], name="audit_ticket"),
+                models.Index(fields=["request_id"], name="audit_request"),
             )
         ),
         # Last: on SQLite a change of the table would take the triggers away again.
