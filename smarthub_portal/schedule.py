@@ -27,8 +27,8 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "operations.job_tasks.dispatch_jobs": config["OPERATION_DISPATCH_EVERY"],
         "core.tasks.dispatch_exports": 10,
         "core.tasks.seal_audit": 10,
-        # Hourly asked, daily done, as check_tallies below.
-        "core.tasks.verify_audit": 3600,
+        # Often asked, daily done, as check_tallies below.
+        "core.tasks.verify_audit": 600,
         "notifications.tasks.drain_inbox": 5,
         "notifications.tasks.prune_pushes": 3600,
         "notifications.tasks.check_silence": 60,

@@ -118,6 +118,18 @@ def test_an_entry_shows_before_and_after_and_leads_to_its_record(trail, admin):
     assert admin.get(f"{PAGE}{trail[2].pk}/record/").status_code == 404, "it is about no record"
 
 
+def test_what_a_user_sets_for_himself_is_in_it(admin, administrator):
+    admin.post(PAGE, {"columns": ["reason"]})
+    admin.post(PAGE, {"columns": ["reason"]})
+    admin.post(PAGE, {"reset": "1"})
+    first, last = AuditEntry.objects.filter(action="user.columns", actor=administrator).order_by("pk")
+    assert (first.before, first.after) == (last.after, last.before)
+    assert (last.before, last.after) == (
+        {"list": "audit", "columns": ["reason"]},
+        {"list": "audit", "columns": None},
+    )
+
+
 def test_the_state_of_the_chain_stands_above(trail, admin):
     assert "never" in admin.get(PAGE).content.decode()
     audit_chain.seal()

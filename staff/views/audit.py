@@ -21,6 +21,7 @@ from core import audit_chain, audit_verify, links
 from core.audit_changes import changes
 from core.listing import Listing, ListView
 from core.models import AuditChain, AuditEntry, AuditSeal
+from core.views.exports import PARAMETER
 from staff.filters_audit import TYPED, AuditFilterSet
 from staff.scopes import scoped
 from staff.tables_audit import AuditTable, record_name
@@ -69,8 +70,9 @@ class AuditList(ListView):
     noun_plural = _("audit entries")
 
     def get_queryset(self) -> QuerySet[AuditEntry]:
-        """What the user may see."""
-        return entries(self.request)
+        """What the user may see. A file is an entry of its own, which it does not hold."""
+        found = entries(self.request)
+        return found.filter(at__lte=timezone.now()) if PARAMETER in self.request.GET else found
 
     def extra_context(self, listing: Listing) -> dict[str, Any]:
         """The state of the chain, where the template asks for it; what was typed or linked to."""
