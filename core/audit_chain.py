@@ -122,8 +122,9 @@ def head() -> AuditSeal | None:
     return AuditSeal.objects.order_by("-sequence").first()
 
 
-def seal(*, seconds: float = 20.0, accept: bool = False) -> int:
-    """Seal what has no seal yet, for about so many seconds; answers how many entries that were.
+def seal(*, seconds: float = 8.0, accept: bool = False) -> int:
+    """Seal what has no seal yet, for about so many seconds; answers how many entries that were. Several at a time
+    take turns.
 
     Raises :class:`UnknownHead`, unless ``accept``: then the chain goes on from whatever is there, and entries are
     sealed that came in behind its back, with ids that were settled long ago.

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from core import audit, audit_guard
-from core.audit_chain import FIELDS, digest, is_signed, unsealed
+from core.audit_chain import FIELDS, UnknownHead, digest, is_signed, seal, unsealed
 from core.bulk import among
 from core.models import AuditChain, AuditEntry, AuditSeal
 
@@ -25,7 +27,7 @@ SEALED_WITHIN = timedelta(minutes=30)
 """An entry that is older and has no seal was not sealed for too long."""
 DAILY = timedelta(hours=23)
 _ROWS = 5_000
-_NAMED = 1_000
+_MOST = 1_000
 
 CHANGED, MISSING, MISPLACED, UNSEALED = "changed", "missing", "out of place", "not sealed"
 UNSIGNED, UNGUARDED, NO_HEAD = "not signed", "not guarded", "head not found"
@@ -48,8 +50,6 @@ class Report:
     seals: int = 0
     head: str = ""
     """The digest of the last seal."""
-    sealed_to: datetime | None = None
-    """When the entry of the last seal was written."""
     found: int = 0
     problems: list[Problem] = field(default_factory=list)
     """The first 1,000 of those found."""
@@ -57,7 +57,7 @@ class Report:
     def add(self, kind: str, where: str) -> None:
         """Note a problem."""
         self.found += 1
-        if len(self.problems) < _NAMED:
+        if len(self.problems) < _MOST:
             self.problems.append(Problem(kind, where))
 
 
@@ -71,13 +71,11 @@ def verify(*, expected: str = "", progress: Callable[[int], None] | None = None)
     expected_seen = not expected
     last: tuple[Any, ...] | None = None
     for seals in _chunks():
-        entries = {row[0]: row for row in _entries([seal[1] for seal in seals])}
-        for seal in seals:
-            _check(report, seal, last, entries.get(seal[1]))
-            expected_seen = expected_seen or seal[3] == expected
-            last = seal
-        entry = entries.get(seals[-1][1])
-        report.sealed_to = entry[FIELDS.index("at")] if entry else report.sealed_to
+        entries = _entries([row[1] for row in seals])
+        for row in seals:
+            _check(report, row, last, entries.get(row[1]))
+            expected_seen = expected_seen or row[3] == expected
+            last = row
         report.seals += len(seals)
         if progress is not None:
             progress(report.seals)
@@ -95,19 +93,20 @@ def verify(*, expected: str = "", progress: Callable[[int], None] | None = None)
 
 def _chunks() -> Iterator[list[tuple[Any, ...]]]:
     """The chain in its order."""
-    after = -1
+    after = -(2**63)
     while seals := list(AuditSeal.objects.filter(sequence__gt=after).order_by("sequence").values_list(*_SEAL)[:_ROWS]):
         after = seals[-1][0]
         yield seals
 
 
-def _entries(ids: list[int]) -> QuerySet[AuditEntry, tuple[Any, ...]]:
-    return AuditEntry.objects.filter(among("id", ids)).order_by().values_list(*FIELDS)
+def _entries(ids: list[int]) -> dict[int, tuple[Any, ...]]:
+    found = AuditEntry.objects.filter(among("id", ids)).order_by().values_list(*FIELDS)
+    return {row[0]: row for row in found}
 
 
-def _check(report: Report, seal: tuple[Any, ...], last: tuple[Any, ...] | None, entry: tuple[Any, ...] | None) -> None:
+def _check(report: Report, row: tuple[Any, ...], last: tuple[Any, ...] | None, entry: tuple[Any, ...] | None) -> None:
     """One seal, with its entry and the seal before it; each fault is told once, where it is."""
-    sequence, entry_id, previous, sealed, _signature = seal
+    sequence, entry_id, previous, sealed, _signature = row
     before, digest_before = (last[0], last[3]) if last else (0, "")
     if sequence > before + 1:
         report.add(MISSING, f"seals {before + 1} to {sequence - 1}")
@@ -145,7 +144,13 @@ def last_noted() -> AuditEntry | None:
 
 def verify_daily() -> None:
     """Verify, unless that was done within the last day. Asked for more often: a day's timer begins anew with each
-    start."""
+    start.
+
+    What is there is sealed before, however much: after an upgrade all of the trail, after an outage what it held up.
+    """
     last = last_noted()
-    if last is None or last.at < timezone.now() - DAILY:
-        note(verify())
+    if last is not None and last.at >= timezone.now() - DAILY:
+        return
+    with suppress(UnknownHead):  # which is found in a moment
+        seal(seconds=math.inf)
+    note(verify())

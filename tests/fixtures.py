@@ -57,7 +57,7 @@ def _audit_trail_goes_with_a_flush() -> None:
             flush(operations, statements)
             audit_guard.install(connection)
 
-    BaseDatabaseOperations.execute_sql_flush = flush_all  # type: ignore[method-assign]  # for the whole run
+    BaseDatabaseOperations.execute_sql_flush = flush_all  # type: ignore[method-assign, assignment]  # for the run
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -31,7 +32,7 @@ def verify(*arguments: str) -> tuple[int, str]:
     return 0, out.getvalue()
 
 
-def tamper(statement: str, **parameters: object) -> None:
+def tamper(statement: str, **parameters: Any) -> None:
     """Run it as the owner of the tables could, who takes the triggers away and puts them back."""
     connection.check_constraints()
     with connection.cursor() as cursor:
