@@ -47,7 +47,7 @@ class AuditEntry(models.Model):
             models.Index(fields=["actor", "at", "id"], name="audit_who"),
             models.Index(fields=["action", "at", "id"], name="audit_action"),
             models.Index(fields=["account_name", "at", "id"], name="audit_account"),
-            models.Index(fields=["ticket"], name="audit_ticket"),
+            models.Index(fields=["ticket", "at", "id"], name="audit_ticket"),
             models.Index(fields=["request_id"], name="audit_request"),
         ]
 
