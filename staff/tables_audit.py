@@ -25,7 +25,7 @@ _CLIPPED = {"td": {"class": "clip", "title": tooltip}}
 _CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": tooltip}}
 _SHOWN = 3
 """Changes in a row; the rest is on the entry's page."""
-_LENGTH = 60
+_LENGTH = 40
 
 
 @per_language
@@ -110,9 +110,11 @@ class AuditTable(BaseTable):
         all_of_them = [change for change in changes(record.before, record.after) if change.differs]
         parts = []
         for change in all_of_them[:_SHOWN]:
-            new = _cut(change.after) if change.after else '<span class="none">–</span>'
-            old = f'<span class="muted">{_cut(change.before)}</span>{icon("arrow-right", 12)}' if change.before else ""
-            parts.append(f'<span class="audit-change"><span class="faint">{_cut(change.name)}</span> {old}{new}</span>')
+            # What stands on one side alone was not changed to nothing: the other side is about other things.
+            arrow = icon("arrow-right", 12) if change.before and change.after else ""
+            old = f'<span class="muted">{_cut(change.before)}</span>' if change.before else ""
+            name, new = _cut(change.name), _cut(change.after)
+            parts.append(f'<span class="audit-change"><span class="faint">{name}</span> {old}{arrow}{new}</span>')
         if len(all_of_them) > _SHOWN:
             more = escape(_now("and %(number)s more") % {"number": len(all_of_them) - _SHOWN})
             parts.append(f'<span class="muted">{more}</span>')
