@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from core import audit, audit_chain, audit_verify
+from core import audit, audit_chain, audit_verify, links
 from core.models import AuditEntry
 from operations.models import Operation
 from staff.roles import ADMINISTRATOR
@@ -116,6 +116,15 @@ def test_an_entry_shows_before_and_after_and_leads_to_its_record(trail, admin):
     operation = reverse("operations:detail", args=[trail[0].object_id])
     assert admin.get(f"{PAGE}{trail[0].pk}/record/")["Location"] == operation
     assert admin.get(f"{PAGE}{trail[2].pk}/record/").status_code == 404, "it is about no record"
+
+
+def test_records_lead_to_their_pages(make_sim):
+    sim = make_sim()
+    assert links.address_of("sims.sim", str(sim.pk)) == f"/sims/{sim.giccid}/"
+    assert [model for model in links.known() if not links.address_of(model, "1")] == (
+        ["sims.sim"] if sim.pk != 1 else []
+    )
+    assert links.address_of("operations.operation", "no number") == links.address_of("gone.model", "1") == ""
 
 
 def test_what_a_user_sets_for_himself_is_in_it(admin, administrator):
