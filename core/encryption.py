@@ -31,11 +31,12 @@ def decrypt(token: str) -> str:
         raise Undecipherable("No key of ENCRYPTION_KEYS fits.") from None
 
 
-def _fernet() -> MultiFernet:
+def keys_for(purpose: str) -> list[bytes]:
+    """Keys of 32 bytes for one purpose, the newest first: secrets that have enough of their own, kept apart from
+    other uses of them by the purpose."""
     secrets = settings.CONFIG["ENCRYPTION_KEYS"] or [settings.SECRET_KEY]
-    return MultiFernet([Fernet(_key(secret)) for secret in secrets])
+    return [hashlib.sha256(f"portal {purpose}\0{secret}".encode()).digest() for secret in secrets]
 
 
-def _key(secret: str) -> bytes:
-    """32 bytes of a secret that has enough of its own; the label keeps it apart from other uses of it."""
-    return base64.urlsafe_b64encode(hashlib.sha256(b"portal field encryption\0" + secret.encode()).digest())
+def _fernet() -> MultiFernet:
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys_for("field encryption")])

@@ -25,7 +25,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views import View
 
-from core import exports
+from core import audit, exports
 from core.filters import Chip, Choice, FilterSet, Group, Later, address, options
 from core.large_lists import LargePages
 from core.paging import PAGE_SIZE, BadCursor, Count, KeptPages, Order, Page, Pages, capped_count, pages
@@ -236,11 +236,15 @@ class ListView(PermissionRequiredMixin, View):
         with transaction.atomic():
             user: Any = get_user_model()._default_manager.select_for_update().get(pk=request.user.pk or 0)
             choice = dict(user.preferences.get("columns") or {})
-            choice.pop(self.name, None)
+            before = choice.pop(self.name, None)
             if "reset" not in request.POST:
                 choice[self.name] = chosen
             user.preferences = {**user.preferences, "columns": choice}
             user.save(update_fields=["preferences"])
+            after = choice.get(self.name)
+            if before != after:
+                told = [{"list": self.name, "columns": columns} for columns in (before, after)]
+                audit.record(action="user.columns", actor=user, target=user, before=told[0], after=told[1])
         response = redirect(request.get_full_path())
         response.status_code = 303
         return response

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AuditEntry(models.Model):
-    """One act of a person or of the portal itself. Written once, never changed."""
+    """One act of a person or of the portal itself. Written once, never changed: the database refuses it, too
+    (:mod:`core.audit_guard`)."""
 
     at = models.DateTimeField(_("time"), default=timezone.now, editable=False)
     actor = models.ForeignKey(
@@ -21,6 +22,7 @@ class AuditEntry(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="+",
+        db_index=False,  # the index by who and time has it
     )
     action = models.CharField(_("action"), max_length=60, help_text=_("Dotted, such as operation.requested."))
     object_type = models.CharField(_("record"), max_length=40, blank=True)
@@ -40,7 +42,13 @@ class AuditEntry(models.Model):
         default_permissions = ("view",)
         indexes = [
             models.Index(fields=["object_type", "object_id", "-id"], name="audit_object"),
-            models.Index(fields=["actor", "-id"], name="audit_actor"),
+            # One for each filter of the page, which is ordered by time.
+            models.Index(fields=["at", "id"], name="audit_at"),
+            models.Index(fields=["actor", "at", "id"], name="audit_who"),
+            models.Index(fields=["action", "at", "id"], name="audit_action"),
+            models.Index(fields=["account_name", "at", "id"], name="audit_account"),
+            models.Index(fields=["ticket", "at", "id"], name="audit_ticket"),
+            models.Index(fields=["request_id"], name="audit_request"),
         ]
 
     def __str__(self) -> str:
@@ -51,6 +59,55 @@ class AuditEntry(models.Model):
         if not self._state.adding:
             raise TypeError("An audit entry is never changed.")
         super().save(*args, **kwargs)
+
+
+class AuditSeal(models.Model):
+    """A link of the chain over the audit trail: one for each entry, in the order in which they were sealed.
+
+    Written by :mod:`core.audit_chain` alone, never changed. What the digest is made of stands there.
+    """
+
+    sequence = models.BigIntegerField(_("place in the chain"), primary_key=True)
+    entry = models.OneToOneField(
+        AuditEntry,
+        verbose_name=_("audit entry"),
+        on_delete=models.DO_NOTHING,
+        related_name="seal",
+        # A link stays when its entry is gone: that is how it is missed. And a check would lock each entry once more.
+        db_constraint=False,
+    )
+    previous = models.CharField(_("digest before"), max_length=64, blank=True)
+    digest = models.CharField(_("digest"), max_length=64)
+    signature = models.CharField(
+        _("signature"), max_length=64, blank=True, default="", help_text=_("Of the digest; on the last of each run.")
+    )
+
+    class Meta:
+        verbose_name = _("seal")
+        verbose_name_plural = _("seals")
+        ordering = ["sequence"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.digest}"
+
+
+class AuditChain(models.Model):
+    """How far the sealing is: one row, which a sealer locks. It only saves looking; lost, all is looked at again."""
+
+    settled = models.BigIntegerField(
+        _("settled"), default=0, help_text=_("Every entry up to this id is sealed, and none of them is still to come.")
+    )
+    seen = models.BigIntegerField(_("seen"), default=0, help_text=_("The newest id when it was looked last."))
+    seen_at = models.DateTimeField(_("seen at"), null=True, blank=True, help_text=_("By the clock of the database."))
+
+    class Meta:
+        verbose_name = _("state of the audit chain")
+        verbose_name_plural = _("state of the audit chain")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.settled)
 
 
 class Export(models.Model):

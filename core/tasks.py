@@ -19,3 +19,19 @@ def dispatch_exports() -> int:
     from core import exports
 
     return exports.dispatch()
+
+
+@shared_task
+def seal_audit() -> int:
+    """Seal what came into the audit trail; answers how many entries."""
+    from core import audit_chain
+
+    return audit_chain.seal()
+
+
+@shared_task
+def verify_audit() -> None:
+    """Verify the audit trail, once a day."""
+    from core import audit_verify
+
+    audit_verify.verify_daily()

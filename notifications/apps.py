@@ -11,7 +11,7 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         """Keep tokens out of the log from the first request on; hear of what happens; fill this app's places."""
         log_filter.install()
-        from core import events, facts, slots
+        from core import events, facts, links, slots
         from notifications import dashboard
         from notifications import slots as own
         from notifications.services import carrier_events
@@ -25,4 +25,8 @@ class NotificationsConfig(AppConfig):
         slots.fill("live.badges", own.badge)
         slots.fill("lists.selection", own.selection)
         slots.fill("sims.detail.messages", own.sim_card)
+        for model in ("push", "rule", "forward", "delivery"):
+            links.lead(f"notifications.{model}", links.page(f"notifications:{model}"))
+        links.lead("notifications.pushsource", links.page("notifications:source"))
+        links.lead("notifications.notification", links.page("notifications:line"))
         dashboard.register()

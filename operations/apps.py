@@ -10,9 +10,9 @@ class OperationsConfig(AppConfig):
         """Fill this app's places on other pages."""
         from core import facts
         from core.exports import register
-        from core.links import tell
+        from core.links import find_by, lead, page, tell
         from core.slots import fill
-        from operations import dashboard, selectors_jobs, slots  # models are there from here on
+        from operations import dashboard, selectors, selectors_jobs, slots  # models are there from here on
         from operations.exports import EXPORTER
         from operations.views.pages import OF_SIM, UNCLEAR
 
@@ -30,3 +30,6 @@ class OperationsConfig(AppConfig):
         dashboard.register()
         register(EXPORTER)
         tell("job", selectors_jobs.visible_jobs)
+        lead("operations.operation", page("operations:detail"))
+        lead("operations.batchjob", page("operations:job"))
+        find_by(selectors.find_operations)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -9,6 +12,7 @@ from django.utils import timezone
 from core.prepared import NUMBER, kept
 from operations.models import Operation
 from sims.models import Sim
+from sims.records import giccid_of
 from staff.models import User
 from staff.scopes import scoped
 
@@ -71,3 +75,9 @@ def scheduled_plan_changes(sim: Sim) -> QuerySet[Operation]:
         state=Operation.State.DONE,
         effective_at__gt=timezone.now(),
     )
+
+
+def find_operations(user: Any, text: str) -> tuple[str, Collection[Any]]:
+    """The newest operations of the SIM with this giccid, as many as anybody looks through (:mod:`core.links`)."""
+    found = list_operations(user).filter(sim__giccid=giccid_of(text)).order_by("-pk")
+    return "operations.operation", found.values_list("pk", flat=True)[:1_000]

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 
@@ -8,9 +9,9 @@ class SimsConfig(AppConfig):
 
     def ready(self) -> None:
         """Say which pushes this app acts on, and what it can write in the background; fill the dashboard."""
-        from core import facts
+        from core import facts, links
         from core.exports import register
-        from sims import dashboard, exports_costs, run_files  # models are there from here on
+        from sims import dashboard, exports_costs, records, run_files  # models are there from here on
         from sims.selectors import detail
         from sims.services import push_handlers
 
@@ -18,5 +19,8 @@ class SimsConfig(AppConfig):
         dashboard.register()
         for name, question in detail.QUESTIONS.items():
             facts.register(name, question, place=facts.SIM)
+        links.lead("sims.sim", records.sim_page)
+        links.lead("sims.syncrun", lambda _key: reverse("sims:sync"))
+        links.find_by(records.find_sim)
         register(exports_costs.EXPORTER)
         register(run_files.EXPORTER)

@@ -26,6 +26,9 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "operations.tasks.dispatch_operations": config["OPERATION_DISPATCH_EVERY"],
         "operations.job_tasks.dispatch_jobs": config["OPERATION_DISPATCH_EVERY"],
         "core.tasks.dispatch_exports": 10,
+        "core.tasks.seal_audit": 10,
+        # Often asked, daily done, as check_tallies below.
+        "core.tasks.verify_audit": 600,
         "notifications.tasks.drain_inbox": 5,
         "notifications.tasks.prune_pushes": 3600,
         "notifications.tasks.check_silence": 60,

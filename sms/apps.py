@@ -8,7 +8,7 @@ class SmsConfig(AppConfig):
 
     def ready(self) -> None:
         """Take the pushes about messages, sending as a kind of operation, and places on other pages."""
-        from core import facts, pushes, slots
+        from core import facts, links, pushes, slots
         from operations import kinds
         from operations.services.jobs import forms as job_forms
         from sms.forms import SendSmsJobForm
@@ -23,6 +23,7 @@ class SmsConfig(AppConfig):
         pushes.register("MT_SMS_STATUS_REPORT", incoming.note_delivery)
         pushes.register_personal("MO_SMS", "messageText", "SMS_KEEP_DAYS")
         facts.register(own.MESSAGES, own.messages, place=facts.SIM)
+        links.lead("sms.messagetemplate", links.page("sms:template"))
         slots.fill("sims.detail.messages", own.messages_card)
         slots.fill("sims.detail.version", own.version)
         slots.fill("operations.detail.side", own.operation_card)

@@ -1,4 +1,4 @@
-"""Users, their scopes and the audit trail in the admin site.
+"""Users and their scopes in the admin site. The audit trail has a page of its own (``staff/views/audit.py``).
 
 What one may do is a role; single permissions are not to be edited.
 """
@@ -10,16 +10,13 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from core import audit
-from core.models import AuditEntry
 from staff.forms import UserAddForm, UserEditForm
 from staff.models import AccountScope, User
-from staff.scopes import scoped
 from staff.services import describe, set_role
 
 # The roles are made by migrations.
@@ -113,31 +110,3 @@ class PortalUserAdmin(UserAdmin):
                 target=obj,
             )
         return super().log_change(request, obj, message)
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(admin.ModelAdmin):
-    """Newest first, to search by act, record, ticket, request and person. No filter that would read all of it."""
-
-    list_display = ["at", "actor", "action", "object_type", "object_id", "account_name", "reason", "ticket"]
-    list_filter = ["at"]
-    list_select_related = ["actor"]
-    search_fields = ["=action", "=object_id", "=ticket", "=request_id", "=actor__username"]
-    show_full_result_count = False
-    ordering = ["-id"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
-        """Entries of accounts that the user may see; one that names no account is for the unlimited."""
-        return scoped(super().get_queryset(request), request.user, account="account_name")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody: entries are written by what they tell of."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
-        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
@@ -31,3 +32,9 @@ def scoped(queryset: QuerySet[M], user: User | AnonymousUser, *, account: str = 
         return queryset
     condition: dict[str, Any] = {f"{account}__in": sorted(accounts)}
     return queryset.filter(**condition)
+
+
+def find_user(user: User | AnonymousUser, text: str) -> tuple[str, Collection[Any]]:
+    """The user of this name (:mod:`core.links`), for who may see users."""
+    found = User.objects.filter(username=text) if user.has_perm("staff.view_user") else User.objects.none()
+    return "staff.user", found.values_list("pk", flat=True)

@@ -20,6 +20,7 @@ def describe(user: User) -> dict[str, Any]:
         "username": fresh.username,
         "name": fresh.get_full_name(),
         "email": fresh.email,
+        "time_zone": fresh.time_zone,
         "active": fresh.is_active,
         "role": fresh.role,
         "accounts": "all"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from staff.views import profile, session
+from staff.views import audit, profile, session
 
 app_name = "staff"
 urlpatterns = [
@@ -11,4 +11,7 @@ urlpatterns = [
     path("profile/", profile.profile, name="profile"),
     path("profile/password/", profile.PasswordView.as_view(), name="password"),
     path("profile/theme/", profile.theme, name="theme"),
+    path("audit/", audit.AuditList.as_view(), name="audit"),
+    path("audit/<int:pk>/", audit.detail, name="audit_entry"),
+    path("audit/<int:pk>/record/", audit.record, name="audit_record"),
 ]

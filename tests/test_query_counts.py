@@ -15,6 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from core import audit, audit_chain
 from sims.models import RatePlan, Subscription
 from sims.services.timeline import record_plain
 
@@ -57,11 +58,26 @@ def addresses(giccid: str, client) -> dict[str, tuple[str, dict[str, str]]]:
     }
 
 
+def of_the_trail(number: int, who) -> dict[str, tuple[str, dict[str, str]]]:
+    """Lists of as many audit entries."""
+    for n in range(number):
+        audit.record(action=f"test.act{n}", actor=who, target=who, account_name=f"account{n}")
+    audit_chain.seal()
+    return {
+        "audit trail": ("/audit/", {}),
+        "audit trail, filtered": (f"/audit/?who={who.username}&action=test.act1", {}),
+        "audit trail, searched, fragment": (f"/audit/?q={who.username}", HTMX),
+    }
+
+
 @pytest.mark.parametrize("number", [5, 50])
-def test_pages_take_their_number_of_queries(fill, login, agent, number):
-    client = login(agent)
-    counted = {}
-    for name, (address, headers) in addresses(fill(number), client).items():
+def test_pages_take_their_number_of_queries(fill, login, agent, administrator, number):
+    client, counted = login(agent), {}
+    pages = addresses(fill(number), client)
+    trail = of_the_trail(number, administrator)
+    for name, (address, headers) in (pages | trail).items():
+        if name in trail:
+            client = login(administrator)
         with CaptureQueriesContext(connection) as queries:
             assert client.get(address, headers=headers).status_code in (200, 204)
         counted[name] = len(queries)

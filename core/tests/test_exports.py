@@ -94,6 +94,8 @@ def test_from_the_wish_to_the_file(source, agent, login):
     assert AuditEntry.objects.get(action="export.requested").actor == agent
     made = AuditEntry.objects.get(action="export.made")
     assert (made.actor, made.after["rows"], made.after["format"]) == (agent, 2500, "xlsx")
+    fetched = AuditEntry.objects.get(action="export.fetched")
+    assert (fetched.actor, fetched.object_id) == (agent, str(export.pk))
 
 
 def test_a_csv(source, agent, login):
@@ -112,6 +114,7 @@ def test_only_its_owner_has_it(source, agent, administrator, login, client):
     assert client.get(f"/exports/{export.pk}/file/").status_code == 302, "to the sign-in"
     assert login(agent).get(f"/exports/{export.pk}/remove/").status_code == 405
     assert login(agent).post(f"/exports/{export.pk}/remove/").status_code == 302
+    assert AuditEntry.objects.get(action="export.removed").object_id == str(export.pk)
     assert not list(exports.directory().iterdir())
     assert login(agent).get(f"/exports/{10**30}/file/").status_code == 404
 

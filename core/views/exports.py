@@ -6,6 +6,7 @@ import tempfile
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -42,6 +43,10 @@ def fetch(request: HttpRequest, pk: int) -> FileResponse:
         path = exports.file_of(export, request.user)
     except exports.NotAvailable as refusal:
         raise Http404(str(refusal)) from None
+    if request.method == "GET":
+        # It was made for this person; that it left the portal is another thing, and may be more than once.
+        after = {"file": export.file_name}
+        audit.record(action="export.fetched", actor=export.owner, target=export, after=after)
     return FileResponse(
         path.open("rb"), as_attachment=True, filename=export.file_name, content_type=CONTENT_TYPES[export.format]
     )
@@ -50,7 +55,11 @@ def fetch(request: HttpRequest, pk: int) -> FileResponse:
 @require_POST
 def remove(request: HttpRequest, pk: int) -> HttpResponse:
     """Take one's own download away before its time."""
-    exports.remove(_own_or_404(request, pk))
+    export = _own_or_404(request, pk)
+    with transaction.atomic():
+        before = {"file": export.file_name, "state": export.state}
+        audit.record(action="export.removed", actor=export.owner, target=export, before=before)
+        exports.remove(export)
     messages.success(request, _("The download was removed."))
     return redirect("exports")
 

@@ -107,6 +107,7 @@ def resend(delivery: Delivery, *, actor: User) -> bool:
             target=delivery,
             account_name=delivery.account_name,
             before={"state": delivery.state},
+            after={"state": Delivery.State.QUEUED},
         )
         if delivery.forward_id is not None:
             delivery_signals.wake_forward_on_commit(delivery.forward_id)

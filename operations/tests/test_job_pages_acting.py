@@ -9,6 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from core.models import AuditEntry
 from operations.models import BatchJob, BatchLine, Operation
 from operations.tests.job_rows import add_line, begin, planned_job
 from sims.models import RatePlan
@@ -328,6 +329,7 @@ def test_an_ambiguous_line_is_chosen(agent, sims, login):
     assert foreign.status_code == 422
     job_of(client.post(f"/jobs/{job.pk}/choose/", {"line": line.number, "giccid": sims[2].giccid}))
     assert giccids_of(job) == [sims[0].giccid, sims[2].giccid]
+    assert AuditEntry.objects.get(action="job.line_chosen").after["giccid"] == sims[2].giccid
     for number in ("1", "99", "x", ""):
         assert client.post(f"/jobs/{job.pk}/choose/", {"line": number, "giccid": "1"}).status_code == 404
 

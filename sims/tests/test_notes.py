@@ -24,7 +24,8 @@ def test_a_note_shows_on_the_page_in_the_timeline_and_in_the_audit_trail(login, 
     html = client.get(answer["Location"]).content.decode()
     assert html.count("Send a &lt;b&gt;new&lt;/b&gt; device") == 2
     assert 'data-event-kind="note"' in html
-    assert AuditEntry.objects.get(action="note.added").actor == agent
+    entry = AuditEntry.objects.get(action="note.added")
+    assert (entry.actor, list(entry.after)) == (agent, ["note"]), "its text can be removed, the entry can not"
 
 
 def test_htmx_gets_the_notes_with_an_empty_form(login, agent, url):

@@ -38,6 +38,8 @@ PAGES = [
     "/exports/",
     "/pushes/",
     "/sync/",
+    "/audit/",
+    "/audit/1/",
     "/profile/",
     "/profile/password/",
     "/not-there/",

@@ -192,6 +192,8 @@ def choose_candidate(job: BatchJob, line_number: int, giccid: str, actor: User) 
             line.sim = sim
             add_sim(job, line)
         recount(job)
+        after = {"line": line.number, "giccid": giccid, "candidates": line.candidates}
+        audit.record(action="job.line_chosen", actor=actor, target=job, after=after)
     return job
 
 
