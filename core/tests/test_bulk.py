@@ -101,8 +101,7 @@ _SIM = st.fixed_dictionaries(
     {
         "custom1": _TEXT,
         "search": _TEXT,
-        "apns": st.lists(st.dictionaries(_TEXT, _TEXT, max_size=2), max_size=2),
-        "raw": st.dictionaries(_TEXT, _JSON, max_size=3),
+        "apns": st.lists(_JSON, max_size=2) | st.dictionaries(_TEXT, _JSON, max_size=3),
         "data_usage": st.none() | st.integers(0, 2**63 - 1),
         "online": st.none() | st.booleans(),
         "last_session_at": st.none() | _TIMES,
