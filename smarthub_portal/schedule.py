@@ -8,6 +8,7 @@ from typing import Any
 # budget has its own queue.
 ROUTES = {
     "core.tasks.*": {"queue": "bulk"},
+    "staff.tasks.*": {"queue": "bulk"},
     "operations.tasks.*": {"queue": "agent"},
     "operations.job_tasks.*": {"queue": "bulk"},
     "sims.tasks.refresh_*": {"queue": "agent"},
@@ -26,6 +27,7 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "operations.tasks.dispatch_operations": config["OPERATION_DISPATCH_EVERY"],
         "operations.job_tasks.dispatch_jobs": config["OPERATION_DISPATCH_EVERY"],
         "core.tasks.dispatch_exports": 10,
+        "staff.tasks.tidy_sign_ins": 3600,
         "notifications.tasks.drain_inbox": 5,
         "notifications.tasks.prune_pushes": 3600,
         "notifications.tasks.check_silence": 60,
