@@ -24,8 +24,8 @@ from django.utils.translation import ngettext
 
 from core import audit
 from core.models import AuditEntry
-from staff.forms import UserAddForm, UserEditForm
 from staff import lockout, second_factor, sessions, sudo
+from staff.forms import UserAddForm, UserEditForm
 from staff.models import AccountScope, User
 from staff.scopes import scoped
 from staff.services import describe, set_role

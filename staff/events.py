@@ -30,7 +30,7 @@ def _signed_out(sender: object, request: HttpRequest, user: User | None, **kwarg
 
 def _failed(sender: object, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any) -> None:
     # What fails in a lockout is not even looked at; and names that nobody has would let anybody fill the trail.
-    if request is None or getattr(request, "axes_locked_out", False):
+    if request is None or not _was_counted(request):
         return
     user = User.objects.filter(username=str(credentials.get("username") or "")[:150]).first()
     if user is not None:
@@ -39,12 +39,17 @@ def _failed(sender: object, credentials: dict[str, Any], request: HttpRequest | 
 
 
 def _locked_out(sender: object, request: HttpRequest, username: str, **kwargs: Any) -> None:
-    # Told with each attempt; it is worth an entry when it begins, which is when axes has counted.
-    if getattr(request, "axes_failures_since_start", None) is None:
+    # Told with each attempt; it is worth an entry when it begins.
+    if not _was_counted(request):
         return
     # Nobody is signed in: the entry is about the user of that name, where there is one, and by nobody.
     user = User.objects.filter(username=username).first()
     audit.record(action="user.locked_out", actor=None, target=user, after={"username": str(username)[:150]})
+
+
+def _was_counted(request: HttpRequest) -> bool:
+    # Axes hears of a failure first: its receivers stand in the module that is imported above.
+    return getattr(request, "axes_failures_since_start", None) is not None
 
 
 def connect() -> None:

@@ -38,9 +38,9 @@ class SignInForm(AuthenticationForm):
 
 
 def may_use_password(user: User) -> bool:
-    """Whether ``LOGIN_PASSWORD`` leaves this user the sign-in by password."""
+    """Whether ``LOCAL_SIGN_IN`` leaves this user the sign-in by password."""
     is_administrator = user.is_superuser or user.role == ADMINISTRATOR
-    return settings.CONFIG["LOGIN_PASSWORD"] == "all" or is_administrator
+    return settings.CONFIG["LOCAL_SIGN_IN"] == "all" or is_administrator
 
 
 class CodeForm(forms.Form):

@@ -91,14 +91,18 @@ def send_away(request: HttpRequest, *, purpose: str, target: str) -> HttpRespons
     if purpose == CONFIRM:
         auth_params |= {"prompt": "login", "max_age": "0"}
     try:
-        response: HttpResponse = Adapter(request, PROVIDER).get_provider().redirect(
-            request,
-            process="login",
-            next_url=target,
-            auth_params=auth_params,
-            nonce=nonce,
-            purpose=purpose,
-            began=sessions.now(),
+        response: HttpResponse = (
+            Adapter(request, PROVIDER)
+            .get_provider()
+            .redirect(
+                request,
+                process="login",
+                next_url=target,
+                auth_params=auth_params,
+                nonce=nonce,
+                purpose=purpose,
+                began=sessions.now(),
+            )
         )
     except (requests.RequestException, OAuth2Error, ValueError, KeyError) as error:
         raise NotAccepted(f"discovery: {type(error).__name__}") from error

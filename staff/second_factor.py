@@ -93,7 +93,7 @@ def set_up(request: HttpRequest, user: User, code: str) -> list[str] | None:
     del request.session[_PENDING]
     request.session[sessions.FACTOR] = True
     audit.record(action="user.second_factor_set_up", actor=user, target=user)
-    sessions.end(user, actor=user, why="second factor set up", keep=request.session.get(sessions.ROW))
+    sessions.end(user, actor=user, why="second factor set up", keep=sessions.this_row(request))
     return codes
 
 
@@ -115,7 +115,7 @@ def recovery_codes_left(user: User) -> int:
 
 @transaction.atomic
 def remove(user: User, *, actor: User | None, why: str, keep: int | None = None) -> bool:
-    """Take app and recovery codes away, and end the user's sessions but the row ``keep``. ``False``: there were none."""
+    """Take app and recovery codes away, and end the user's sessions but the row ``keep``. ``False``: had none."""
     removed, _by_model = Authenticator.objects.filter(user=user).delete()
     if removed:
         audit.record(action="user.second_factor_removed", actor=actor, target=user, after={"why": why})

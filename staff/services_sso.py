@@ -41,7 +41,7 @@ def role_of(claims: Claims) -> str:
 
 
 def user_for(claims: Claims) -> User:
-    """The portal's user of this person, with the role of their groups; made or linked when they come for the first time.
+    """The portal's user of this person, with the role of their groups; made or linked at the first sign-in.
 
     Raises :class:`NoEntry`; who has lost the last group that gives a role has then lost the role and the sessions.
     """
@@ -52,13 +52,14 @@ def user_for(claims: Claims) -> User:
             _take_role(known)
         raise NoEntry("no group", _("None of your groups gives access to this portal."))
     with transaction.atomic():
-        user = known or _linked_by_email(claims) or _made(claims)
+        found = known or _linked_by_email(claims)
+        user = found or _made(claims)
         if not user.is_active:
             raise NoEntry("inactive", _("Your user is deactivated."))
         if user.role != role:
-            before = describe(user)
+            before = describe(user) if found is not None else {}
             set_role(user, role)
-            _note(user, before, "user.changed")
+            _note(user, before)
     return user
 
 
@@ -98,7 +99,9 @@ def _linked_by_email(claims: Claims) -> User | None:
     address = _email(claims)
     if not settings.CONFIG["OIDC_LINK_BY_EMAIL"] or claims.get("email_verified") is not True or not address:
         return None
-    found = list(User.objects.filter(email__iexact=address, is_superuser=False).exclude(username=automation.USERNAME)[:2])
+    found = list(
+        User.objects.filter(email__iexact=address, is_superuser=False).exclude(username=automation.USERNAME)[:2]
+    )
     if len(found) != 1 or SocialAccount.objects.filter(user=found[0]).exists():
         return None
     user = found[0]
@@ -126,7 +129,6 @@ def _made(claims: Claims) -> User:
     user.set_unusable_password()
     user.save()
     _link(user, claims)
-    _note(user, {}, "user.created")
     return user
 
 
@@ -144,10 +146,16 @@ def _take_role(user: User) -> None:
     if user.role and not user.is_superuser:
         before = describe(user)
         set_role(user, "")
-        _note(user, before, "user.changed")
+        _note(user, before)
     sessions.end(user, actor=None, why="no group gives access")
 
 
-def _note(user: User, before: dict[str, Any], action: str) -> None:
-    reason = _("By the groups of the single sign-on.")
-    audit.record(action=action, actor=None, target=user, before=before, after=describe(user), reason=reason)
+def _note(user: User, before: dict[str, Any]) -> None:
+    audit.record(
+        action="user.changed" if before else "user.created",
+        actor=None,
+        target=user,
+        before=before,
+        after=describe(user),
+        reason=_("By the groups of the single sign-on."),
+    )

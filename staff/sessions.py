@@ -61,6 +61,11 @@ def now() -> float:
     return timezone.now().timestamp()
 
 
+def this_row(request: HttpRequest) -> int:
+    """The key of the row beside the request's session; 0 for none."""
+    return int(request.session.get(ROW) or 0)
+
+
 def begin(request: HttpRequest, user: User) -> None:
     """Stamp the session of who has just signed in. The sign-in counts as a confirmation, too."""
     arrival: Arrival = getattr(request, "arrival", Arrival())
@@ -105,7 +110,7 @@ def why_over(request: HttpRequest) -> str:
 def close(request: HttpRequest, why: str) -> None:
     """End the request's own session, which is past its time; the request goes on as nobody's."""
     user = cast(User, request.user)
-    UserSession.objects.filter(pk=request.session.get(ROW), user=user).delete()
+    UserSession.objects.filter(pk=this_row(request), user=user).delete()
     audit.record(action="user.session_expired", actor=user, target=user, after={"why": why})
     request.session.flush()
     request.user = AnonymousUser()
@@ -123,7 +128,7 @@ def renew(request: HttpRequest) -> None:
                 _adopt(request, cast(User, request.user), Arrival(how=""))
             else:
                 request.session[SEEN] = now()
-                UserSession.objects.filter(pk=request.session.get(ROW)).update(**_seen(request))
+                UserSession.objects.filter(pk=this_row(request)).update(**_seen(request))
             # At once, and not at the end of the request: what others write meanwhile is not to be lost.
             request.session.save()
             request.session.modified = False
@@ -134,14 +139,14 @@ def renew(request: HttpRequest) -> None:
 
 def forget(request: HttpRequest) -> None:
     """The session ends by sign-out: its row goes."""
-    UserSession.objects.filter(pk=request.session.get(ROW)).delete()
+    UserSession.objects.filter(pk=this_row(request)).delete()
 
 
 def follow_new_key(request: HttpRequest) -> None:
     """The session has got a new key, as after a change of the password: its row knows it."""
     if request.session.session_key is None:
         request.session.create()
-    UserSession.objects.filter(pk=request.session.get(ROW)).update(session_key=request.session.session_key)
+    UserSession.objects.filter(pk=this_row(request)).update(session_key=request.session.session_key)
 
 
 def list_sign_ins(request: HttpRequest) -> list[SignIn]:
@@ -153,7 +158,7 @@ def list_sign_ins(request: HttpRequest) -> list[SignIn]:
         ).values_list("session_key", flat=True)
     )
     idle = now() - settings.CONFIG["SESSION_IDLE"]
-    this = request.session.get(ROW)
+    this = this_row(request)
     found = [
         SignIn(
             pk=row.pk,

@@ -73,7 +73,7 @@ def theme(request: HttpRequest) -> HttpResponse:
 @require_POST
 def end_sessions(request: HttpRequest) -> HttpResponse:
     """Sign out elsewhere: of the session ``session``, or, without it, of all but this one."""
-    user, this = cast(User, request.user), request.session.get(sessions.ROW)
+    user, this = cast(User, request.user), sessions.this_row(request)
     only = request.POST.get("session", "")
     if only:
         if not (only.isascii() and only.isdigit() and len(only) < 18) or int(only) == this:
@@ -113,7 +113,7 @@ class PasswordView(auth_views.PasswordChangeView):
             user = cast(User, self.request.user)
             audit.record(action="user.password", actor=user, target=user)
             sessions.follow_new_key(self.request)
-            sessions.end(user, actor=user, why="password changed", keep=self.request.session.get(sessions.ROW))
+            sessions.end(user, actor=user, why="password changed", keep=sessions.this_row(self.request))
         messages.success(self.request, _("Your password is changed."))
         return response
 

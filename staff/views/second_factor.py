@@ -72,7 +72,7 @@ def new_codes(request: HttpRequest) -> HttpResponse:
 def remove(request: HttpRequest) -> HttpResponse:
     """Take the second factor away. Who needs one is then led to set up another."""
     user = cast(User, request.user)
-    if second_factor.remove(user, actor=user, why="own wish", keep=request.session.get(sessions.ROW)):
+    if second_factor.remove(user, actor=user, why="own wish", keep=sessions.this_row(request)):
         request.session[sessions.FACTOR] = False
         messages.success(request, _("The second factor is removed."))
     return redirect("staff:second_factor")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import views as auth_views
@@ -17,7 +17,6 @@ from django.views.decorators.http import require_http_methods
 
 from staff import lockout, oidc, second_factor, sign_in
 from staff.forms import CodeForm, SignInForm
-from staff.models import User
 
 
 class SignInView(auth_views.LoginView):
@@ -29,7 +28,7 @@ class SignInView(auth_views.LoginView):
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """In, or on to the second factor."""
-        user, target = cast(User, form.get_user()), self.get_success_url()
+        user, target = form.get_user(), self.get_success_url()
         is_in = sign_in.proceed(self.request, user, how="password", target=target)
         return HttpResponseRedirect(target) if is_in else redirect("staff:code")
 
@@ -37,7 +36,7 @@ class SignInView(auth_views.LoginView):
         """With the provider of single sign-on, where there is one."""
         return super().get_context_data(
             sso_name=settings.CONFIG["OIDC_NAME"] if oidc.is_offered() else "",
-            only_administrators=settings.CONFIG["LOGIN_PASSWORD"] == "administrators",
+            only_administrators=settings.CONFIG["LOCAL_SIGN_IN"] == "administrators",
             **kwargs,
         )
 
