@@ -334,6 +334,8 @@ def check_sign_in(config: Configuration) -> None:
         if config[name] <= 0:
             raise ImproperlyConfigured(f"{name}: give a number above 0.")
     issuer = config["OIDC_ISSUER"]
+    if not issuer and config["LOCAL_SIGN_IN"] != "all":
+        raise ImproperlyConfigured("LOCAL_SIGN_IN shuts others than administrators out: set OIDC_ISSUER, too.")
     if not issuer:
         return
     missing = [name for name in ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_GROUP_ROLES") if not config[name]]

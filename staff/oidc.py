@@ -38,11 +38,15 @@ Claims = dict[str, Any]
 
 
 class NotAccepted(Exception):
-    """The provider is away or its answer does not count. ``reason`` is for the log, not for the page."""
+    """The provider is away or its answer does not count. ``reason`` is for the log, not for the page.
 
-    def __init__(self, reason: str) -> None:
+    ``of_person``: somebody did sign in there, which is worth an audit entry; anybody can come with a wrong state.
+    """
+
+    def __init__(self, reason: str, *, of_person: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.of_person = of_person
 
 
 class Adapter(OpenIDConnectOAuth2Adapter):
@@ -88,7 +92,9 @@ def send_away(request: HttpRequest, *, purpose: str, target: str) -> HttpRespons
     """
     nonce = secrets.token_urlsafe(24)
     auth_params = {"nonce": nonce}
-    if purpose == CONFIRM:
+    if purpose == SIGN_IN:
+        request.session.set_expiry(statekit.STATE_TTL)  # of nobody yet; anybody can begin one
+    else:
         auth_params |= {"prompt": "login", "max_age": "0"}
     try:
         response: HttpResponse = (
@@ -133,9 +139,9 @@ def come_back(request: HttpRequest) -> tuple[dict[str, Any], Claims]:
         # Its text may hold the provider's answer, with tokens in it.
         raise NotAccepted("provider: no tokens") from error
     except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NotAccepted(f"token: {type(error).__name__}: {str(error)[:120]}") from error
+        raise NotAccepted(f"token: {type(error).__name__}: {str(error)[:120]}", of_person=True) from error
     if state["purpose"] == CONFIRM and not _asked_anew(claims, state["began"]):
-        raise NotAccepted("token: the provider did not ask anew")
+        raise NotAccepted("token: the provider did not ask anew", of_person=True)
     return state, claims
 
 

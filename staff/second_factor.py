@@ -10,6 +10,7 @@ import re
 import secrets
 from typing import Any
 
+import structlog
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -24,6 +25,8 @@ from core import audit
 from core.encryption import Undecipherable, decrypt, encrypt
 from staff import sessions
 from staff.models import User
+
+log = structlog.get_logger(__name__)
 
 APP, RECOVERY = Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES
 _PENDING = "second_factor_pending"
@@ -128,6 +131,14 @@ def check(user: User, code: str) -> str:
     code = re.sub(r"[\s-]", "", code)
     if not (code.isascii() and code.isdigit()):
         return ""
+    try:
+        return _take(user, code)
+    except Undecipherable:
+        log.error("second_factor.undecipherable", user=user.pk)  # ENCRYPTION_KEYS lacks the key of before
+        return ""
+
+
+def _take(user: User, code: str) -> str:
     if _take_app_code(user, code):
         return "app"
     kept = Authenticator.objects.filter(user=user, type=RECOVERY).first()

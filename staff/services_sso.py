@@ -9,7 +9,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from core import audit
@@ -51,15 +51,23 @@ def user_for(claims: Claims) -> User:
         if known is not None:
             _take_role(known)
         raise NoEntry("no group", _("None of your groups gives access to this portal."))
-    with transaction.atomic():
-        found = known or _linked_by_email(claims)
-        user = found or _made(claims)
-        if not user.is_active:
-            raise NoEntry("inactive", _("Your user is deactivated."))
-        if user.role != role:
-            before = describe(user) if found is not None else {}
-            set_role(user, role)
-            _note(user, before)
+    try:
+        return _brought_up_to_date(known, claims, role)
+    except IntegrityError:
+        # The same person came twice at once, for the first time.
+        raise NoEntry("twice at once", _("Please try again.")) from None
+
+
+@transaction.atomic
+def _brought_up_to_date(known: User | None, claims: Claims, role: str) -> User:
+    found = known or _linked_by_email(claims)
+    user = found or _made(claims)
+    if not user.is_active:
+        raise NoEntry("inactive", _("Your user is deactivated."))
+    if user.role != role:
+        before = describe(user) if found is not None else {}
+        set_role(user, role)
+        _note(user, before)
     return user
 
 

@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass
 
 from django.contrib.auth import login
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.crypto import constant_time_compare
+from django.utils.http import url_has_allowed_host_and_scheme
 
-from core.encryption import decrypt, encrypt
+from core.encryption import Undecipherable, decrypt, encrypt
 from staff import second_factor, sessions
 from staff.models import User
 
@@ -27,6 +30,14 @@ class Pending:
     how: str
     target: str
     at: float
+
+
+def own_page(request: HttpRequest, target: str, *, otherwise: str = "home") -> str:
+    """``target`` when it is a page of this portal, else the address of the view ``otherwise``."""
+    is_ours = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return target if is_ours else reverse(otherwise)
 
 
 def proceed(request: HttpRequest, user: User, *, how: str, target: str, factor_counts: bool = False) -> bool:
@@ -51,7 +62,7 @@ def pending(request: HttpRequest) -> tuple[User, Pending] | None:
     waiting = Pending(**kept)
     user = User.objects.filter(pk=waiting.user_id, is_active=True).first()
     in_time = 0 <= sessions.now() - waiting.at < WAITS_FOR
-    if user is None or not in_time or decrypt(waiting.proof) != user.get_session_auth_hash():
+    if user is None or not in_time or not _is_proof(waiting.proof, user):
         del request.session[_PENDING]
         return None
     return user, waiting
@@ -62,7 +73,15 @@ def finish(request: HttpRequest, user: User, waiting: Pending) -> None:
     _enter(request, user, sessions.Arrival(how=f"{waiting.how}+code", factor=True))
 
 
+def _is_proof(proof: str, user: User) -> bool:
+    try:
+        return constant_time_compare(decrypt(proof), user.get_session_auth_hash())
+    except Undecipherable:
+        return False
+
+
 def _enter(request: HttpRequest, user: User, arrival: sessions.Arrival) -> None:
     request.session.pop(_PENDING, None)
+    request.session.set_expiry(None)
     request.arrival = arrival  # type: ignore[attr-defined]  # read by sessions.begin, which hears of the sign-in
     login(request, user, backend=BACKEND)

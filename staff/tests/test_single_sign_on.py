@@ -147,6 +147,7 @@ def test_a_state_counts_once_and_in_its_own_browser_only(client: Client, provide
     assert client.get("/profile/").status_code == 302
     assert client.get("/login/sso/callback/").status_code == 403
     assert client.get("/login/sso/callback/?error=access_denied&state=x").status_code == 403
+    assert not AuditEntry.objects.filter(action="user.sso_refused").exists(), "anybody could fill the trail"
 
 
 def test_a_local_user_is_not_taken_over_unless_allowed_and_verified(

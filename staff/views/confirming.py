@@ -14,10 +14,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from staff import lockout, oidc, second_factor, services_sso, sudo
+from staff import lockout, oidc, second_factor, services_sso, sign_in, sudo
 from staff.forms import CodeForm, PasswordForm
 from staff.models import User
-from staff.views.sso import own_page
 
 
 @never_cache
@@ -29,7 +28,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
     The right answer leads to ``next``, a wrong one is 422 and counts as a failed sign-in.
     """
     user = cast(User, request.user)
-    target = own_page(request, request.POST.get("next") or request.GET.get("next", ""))
+    target = sign_in.own_page(request, request.POST.get("next") or request.GET.get("next", ""))
     by_password = user.has_usable_password()
     by_code = not by_password and second_factor.is_set_up(user)
     form_class = PasswordForm if by_password else CodeForm

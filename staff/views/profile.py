@@ -10,8 +10,7 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import reverse, reverse_lazy
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
@@ -22,6 +21,7 @@ from staff.forms import ProfileForm, ThemeForm, time_zone_names
 from staff.models import User
 from staff.scopes import visible_accounts
 from staff.services import save_profile
+from staff.sign_in import own_page
 
 
 def _own(request: HttpRequest) -> User:
@@ -31,11 +31,7 @@ def _own(request: HttpRequest) -> User:
 
 def _back(request: HttpRequest) -> str:
     """Where the form said it came from, when that is a page of this portal; else the profile."""
-    target = request.POST.get("next", "")
-    allowed = url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return target if allowed else reverse("staff:profile")
+    return own_page(request, request.POST.get("next", ""), otherwise="staff:profile")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from staff import lockout, second_factor, sessions
+from staff import second_factor, sessions
 from staff.forms import CodeForm
 from staff.models import User
 from staff.sudo import sudo_required
@@ -41,7 +41,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
         # Set up meanwhile, elsewhere: whoever is here shows it at the next sign-in.
         return redirect("staff:second_factor")
     form = CodeForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid() and not lockout.is_locked(request, user.get_username()):
+    if request.method == "POST" and form.is_valid():
         codes = second_factor.set_up(request, user, form.cleaned_data["code"])
         if codes is not None:
             return _codes(request, codes, is_new=True)

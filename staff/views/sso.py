@@ -8,8 +8,7 @@ import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render, resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -21,14 +20,6 @@ from staff.models import User
 log = structlog.get_logger(__name__)
 
 
-def own_page(request: HttpRequest, target: str) -> str:
-    """``target`` when it is a page of this portal, else the first page."""
-    is_ours = url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return target if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)
-
-
 @login_not_required
 @never_cache
 @require_safe
@@ -36,7 +27,7 @@ def leave(request: HttpRequest) -> HttpResponse:
     """To the provider; ``next`` is where to go afterwards. A page with 503 when the provider is away."""
     if not oidc.is_offered():
         raise Http404
-    target = own_page(request, request.GET.get("next", ""))
+    target = sign_in.own_page(request, request.GET.get("next", ""))
     if request.user.is_authenticated:
         return HttpResponseRedirect(target)
     return _to_provider(request, oidc.SIGN_IN, target)
@@ -48,7 +39,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
     """The same for somebody who is signed in and has to show that it is still them."""
     if not oidc.is_offered() or not services_sso.comes_by_sso(cast(User, request.user)):
         raise Http404
-    return _to_provider(request, oidc.CONFIRM, own_page(request, request.GET.get("next", "")))
+    return _to_provider(request, oidc.CONFIRM, sign_in.own_page(request, request.GET.get("next", "")))
 
 
 @login_not_required
@@ -60,13 +51,14 @@ def callback(request: HttpRequest) -> HttpResponse:
         raise Http404
     try:
         state, claims = oidc.come_back(request)
-        target = own_page(request, state.get("next", ""))
+        target = sign_in.own_page(request, state.get("next", ""))
         if state["purpose"] == oidc.CONFIRM:
             return _confirmed(request, claims, target)
         user = services_sso.user_for(claims)
     except oidc.NotAccepted as refusal:
         log.warning("sso.refused", reason=refusal.reason)
-        audit.record(action="user.sso_refused", actor=None, after={"reason": refusal.reason})
+        if refusal.of_person:
+            audit.record(action="user.sso_refused", actor=None, after={"reason": refusal.reason})
         return _refused(request, _("The sign-in did not succeed. Please try again."), 403)
     except services_sso.NoEntry as refusal:
         after = {"reason": refusal.reason, "name": str(claims.get("preferred_username", ""))[:150]}
@@ -79,7 +71,7 @@ def callback(request: HttpRequest) -> HttpResponse:
 
 def _confirmed(request: HttpRequest, claims: oidc.Claims, target: str) -> HttpResponse:
     if not request.user.is_authenticated or not services_sso.is_of(request.user, claims):
-        raise oidc.NotAccepted("confirmed by somebody else")
+        raise oidc.NotAccepted("confirmed by somebody else", of_person=True)
     sudo.grant(request, "sso")
     return HttpResponseRedirect(target)
 

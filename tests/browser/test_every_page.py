@@ -40,6 +40,9 @@ PAGES = [
     "/sync/",
     "/profile/",
     "/profile/password/",
+    "/profile/second-factor/",
+    "/profile/second-factor/set-up/",
+    "/profile/confirm/",
     "/not-there/",
 ]
 
