@@ -10,9 +10,11 @@ import requests
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from core.models import AuditEntry
+from smarthub_portal import config as configuration
 from staff import oidc, second_factor
 from staff.models import User, UserSession
 from staff.roles import AGENT, SUPERVISOR
@@ -251,3 +253,48 @@ def _age_confirmation(client: Client) -> None:
     session = client.session
     session["sudo_at"] -= 3600
     session.save()
+
+
+def test_a_second_factor_follows_unless_the_providers_counts(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(settings.CONFIG, "MFA_REQUIRED_ROLES", [AGENT])
+    client = Client()
+    sign_in(client)
+    assert client.get("/profile/")["Location"] == "/profile/second-factor/set-up/"
+    Authenticator.objects.create(user=User.objects.get(username="sam"), type="totp", data={"secret": "x"})
+    client = Client()
+    assert sign_in(client)["Location"] == "/login/code/"
+    assert client.get("/profile/")["Location"].startswith("/login/")
+    monkeypatch.setitem(settings.CONFIG, "OIDC_MFA_TRUSTED", True)
+    client = Client()
+    assert sign_in(client)["Location"] == "/profile/"
+    assert client.get("/profile/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"MFA_REQUIRED_ROLES": ["King"]}, "no such role: King"),
+        ({"OIDC_GROUP_ROLES": {"a": "Admin"}}, "no such role: Admin"),
+        ({"OIDC_CLIENT_SECRET": ""}, "set OIDC_CLIENT_SECRET"),
+        ({"OIDC_GROUP_ROLES": {}}, "set OIDC_GROUP_ROLES"),
+        ({"OIDC_ISSUER": "http://login.example"}, "https"),
+        ({"OIDC_ISSUER": "", "LOCAL_SIGN_IN": "administrators"}, "set OIDC_ISSUER"),
+        ({"SESSION_IDLE": 0}, "above 0"),
+    ],
+)
+def test_settings_that_would_be_unsafe_are_refused(changes: dict[str, Any], says: str) -> None:
+    config = configuration.Configuration(settings.CONFIG)
+    config.mode = "production"
+    config.update(
+        OIDC_ISSUER="https://login.example",
+        OIDC_CLIENT_ID="portal",
+        OIDC_CLIENT_SECRET="s",
+        OIDC_GROUP_ROLES={"a": "Agent"},
+        LOCAL_SIGN_IN="administrators",
+    )
+    configuration.check_sign_in(config)
+    config.update(changes)
+    with pytest.raises(ImproperlyConfigured, match=says):
+        configuration.check_sign_in(config)
