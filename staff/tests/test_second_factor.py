@@ -153,7 +153,9 @@ def test_who_needs_one_is_led_to_it_before_anything_else(
     assert client.post("/sims/1/operations/", {"kind": "suspend"})["Location"] == SET_UP
     assert client.get("/live/", headers={"HX-Request": "true"})["HX-Redirect"] == SET_UP
     assert client.get("/healthz").status_code == 200
-    assert "Your role asks" in client.get(SET_UP).content.decode()
+    page = client.get(SET_UP).content.decode()
+    assert "Your role asks" in page
+    assert "hx-get" not in page, "nothing on it is led to it again"
     assert is_in(login(viewer)), "not asked of others"
     set_up(client)
     assert client.get("/sims/").status_code == 200

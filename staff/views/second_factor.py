@@ -47,11 +47,14 @@ def set_up(request: HttpRequest) -> HttpResponse:
             return _codes(request, codes, is_new=True)
         form.add_error("code", _("This code is not right. The app shows a new one every 30 seconds."))
     secret = second_factor.new_secret(request)
+    # Who must have one gets a page without the portal around it: nothing on it may ask for more yet.
+    must = second_factor.is_required(user) and not request.session.get(sessions.FACTOR)
     context = {
+        "must": must,
+        "frame": "lone.html" if must else "base.html",
         "form": form,
         "qr_code": second_factor.qr_code(user, secret),
         "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
-        "is_required": second_factor.is_required(user),
     }
     return render(request, "staff/second_factor_set_up.html", context, status=422 if form.errors else 200)
 
