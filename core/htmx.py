@@ -58,3 +58,10 @@ def stop_polling(response: HttpResponse) -> HttpResponse:
 def close_dialog(response: HttpResponse) -> HttpResponse:
     """Have the page close its open dialog when the answer arrives."""
     return trigger_client_event(response, "dialog:close")
+
+
+def move_to(request: HttpRequest, address: str) -> HttpResponse:
+    """Have the browser go to ``address``: 303, or for htmx, which would swap what it is led to, the whole page."""
+    if not request.htmx:  # type: ignore[attr-defined]  # set by the middleware of django-htmx
+        return HttpResponse(status=303, headers={"Location": address})
+    return HttpResponse(status=204, headers={"HX-Redirect": address})

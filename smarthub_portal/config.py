@@ -34,6 +34,8 @@ class Option:
 
 MODES = ("production", "demo", "test")
 DATA_UNITS = ("binary", "decimal")
+ROLE_NAMES = ("Viewer", "Agent", "Supervisor", "Administrator")
+LOCAL_FOR = ("all", "administrators")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 OPTIONS: tuple[Option, ...] = (
@@ -213,9 +215,44 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("DELIVERY_RETRY_HOURS", int, 24, "Hours for which an outgoing webhook or e-mail is tried again."),
     Option("DELIVERY_KEEP_DAYS", int, 30, "Days that sent and given-up webhooks and e-mails are kept."),
-    Option("SESSION_AGE", int, 12 * 3600, "Seconds until a sign-in ends."),
-    Option("LOGIN_FAILURES", int, 5, "Failed sign-ins of a user from one address before a lockout."),
-    Option("LOGIN_LOCKOUT_MINUTES", int, 15, "Length of that lockout."),
+    Option("SESSION_AGE", int, 12 * 3600, "Seconds after which a sign-in ends in any case."),
+    Option(
+        "SESSION_IDLE",
+        int,
+        3600,
+        "Seconds without a click after which a sign-in ends; open pages that poll don't count.",
+    ),
+    Option("LOGIN_FAILURES", int, 5, "Failed sign-ins of a user from one address before a lockout of the two."),
+    Option("LOGIN_FAILURES_USER", int, 20, "Failed sign-ins of a user from anywhere before a lockout of the user."),
+    Option("LOGIN_FAILURES_ADDRESS", int, 50, "Failed sign-ins from an address, of any users, before its lockout."),
+    Option("LOGIN_LOCKOUT_MINUTES", int, 15, "Length of these lockouts; `manage.py release_sign_in` ends one."),
+    Option("LOCAL_SIGN_IN", str, "all", "Who may sign in with a password: `all`, or `administrators` alone."),
+    Option("SUDO_MINUTES", int, 15, "Minutes for which a sign-in or a password typed again allows what is dangerous."),
+    Option(
+        "MFA_REQUIRED_ROLES", list, [], "Roles that need a second factor, comma separated, such as `Administrator`."
+    ),
+    Option("OIDC_ISSUER", str, "", "Address of an OpenID Connect provider; without it no single sign-on."),
+    Option("OIDC_CLIENT_ID", str, "", "The portal's name at the provider."),
+    Option("OIDC_CLIENT_SECRET", str, "", "The portal's secret at the provider."),
+    Option("OIDC_NAME", str, "Single sign-on", "What the provider is called on the sign-in page."),
+    Option("OIDC_SCOPES", list, ["openid", "profile", "email"], "What the provider is asked for, comma separated."),
+    Option("OIDC_GROUPS_CLAIM", str, "groups", "The claim that holds a person's groups."),
+    Option(
+        "OIDC_GROUP_ROLES", dict, {}, "Which group has which role: `group=Role`, comma separated. No group, no entry."
+    ),
+    Option(
+        "OIDC_LINK_BY_EMAIL",
+        bool,
+        False,
+        "Let who comes from the provider take over the local user with the same verified e-mail.",
+    ),
+    Option(
+        "OIDC_ALL_ACCOUNTS",
+        bool,
+        False,
+        "Let new users from the provider see every carrier account; else an administrator gives them some.",
+    ),
+    Option("OIDC_MFA_TRUSTED", bool, False, "Count a sign-in at the provider as one with a second factor."),
     Option("TIME_ZONE", str, "UTC", "Zone of times for users who have not chosen one."),
     Option(
         "BEHIND_PROXY",
@@ -254,7 +291,12 @@ def load() -> Configuration:
         config[option.name] = read(env, option, default)
     config["DATA_DIR"] = data_dir
     config["LOG_LEVEL"] = config["LOG_LEVEL"].upper()
-    for name, allowed in (("PORTAL_MODE", MODES), ("LOG_LEVEL", LOG_LEVELS), ("DATA_UNITS", DATA_UNITS)):
+    for name, allowed in (
+        ("PORTAL_MODE", MODES),
+        ("LOG_LEVEL", LOG_LEVELS),
+        ("DATA_UNITS", DATA_UNITS),
+        ("LOCAL_SIGN_IN", LOCAL_FOR),
+    ):
         # A mode with a typing error must not be one that is less strict.
         if config[name] not in allowed:
             raise ImproperlyConfigured(f"{name} is {config[name]!r}: give one of {', '.join(allowed)}.")
@@ -274,3 +316,30 @@ def read(env: environ.Env, option: Option, default: Any) -> Any:
         raise ImproperlyConfigured(
             f"{option.name} is {os.environ[option.name]!r}: that is no {option.type.__name__}."
         ) from None
+
+
+def check_sign_in(config: Configuration) -> None:
+    """Refuse settings of sign-in that would shut everybody out, or let in more than is meant.
+
+    Raises :class:`ImproperlyConfigured`.
+    """
+    for name, given in (
+        ("MFA_REQUIRED_ROLES", config["MFA_REQUIRED_ROLES"]),
+        ("OIDC_GROUP_ROLES", config["OIDC_GROUP_ROLES"].values()),
+    ):
+        unknown = sorted(set(given) - set(ROLE_NAMES))
+        if unknown:
+            raise ImproperlyConfigured(f"{name}: no such role: {', '.join(unknown)}. Roles: {', '.join(ROLE_NAMES)}.")
+    for name in ("SESSION_AGE", "SESSION_IDLE", "SUDO_MINUTES", "LOGIN_LOCKOUT_MINUTES"):
+        if config[name] <= 0:
+            raise ImproperlyConfigured(f"{name}: give a number above 0.")
+    issuer = config["OIDC_ISSUER"]
+    if not issuer and config["LOCAL_SIGN_IN"] != "all":
+        raise ImproperlyConfigured("LOCAL_SIGN_IN shuts others than administrators out: set OIDC_ISSUER, too.")
+    if not issuer:
+        return
+    missing = [name for name in ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_GROUP_ROLES") if not config[name]]
+    if missing:
+        raise ImproperlyConfigured(f"OIDC_ISSUER is set: set {', '.join(missing)}, too.")
+    if config.mode == "production" and not issuer.startswith("https://"):
+        raise ImproperlyConfigured("OIDC_ISSUER: give an https:// address.")

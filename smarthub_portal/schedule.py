@@ -8,6 +8,7 @@ from typing import Any
 # budget has its own queue.
 ROUTES = {
     "core.tasks.*": {"queue": "bulk"},
+    "staff.tasks.*": {"queue": "bulk"},
     "operations.tasks.*": {"queue": "agent"},
     "operations.job_tasks.*": {"queue": "bulk"},
     "sims.tasks.refresh_*": {"queue": "agent"},
@@ -29,6 +30,7 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "core.tasks.seal_audit": 10,
         # Often asked, daily done, as check_tallies below.
         "core.tasks.verify_audit": 600,
+        "staff.tasks.tidy_sign_ins": 3600,
         "notifications.tasks.drain_inbox": 5,
         "notifications.tasks.prune_pushes": 3600,
         "notifications.tasks.check_silence": 60,

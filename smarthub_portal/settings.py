@@ -20,6 +20,7 @@ DATA_DIR = CONFIG["DATA_DIR"]
 MODE = CONFIG.mode
 DEMO = MODE == "demo"
 
+configuration.check_sign_in(CONFIG)
 if MODE == "production":
     # Asked for at the start, not at the first request: a portal that runs is one that is set up.
     missing = [o.name for o in configuration.OPTIONS if o.required and not CONFIG[o.name]]
@@ -61,6 +62,9 @@ INSTALLED_APPS = [
     "template_partials",
     "csp",
     "axes",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.mfa",
     "lucide",
     "chartkick.django",
     "django_countries",
@@ -84,7 +88,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "core.middleware.HtmxMiddleware",
+    "staff.middleware.SignInMiddleware",
     "core.middleware.TimeZoneMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -173,10 +179,22 @@ LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "staff:login"
 AXES_FAILURE_LIMIT = CONFIG["LOGIN_FAILURES"]
 AXES_COOLOFF_TIME = CONFIG["LOGIN_LOCKOUT_MINUTES"] / 60
+AXES_HANDLER = "staff.lockout.LockoutHandler"
+AXES_CLIENT_IP_CALLABLE = "staff.lockout.address_of"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+# Who goes on trying must not be able to keep the right person out for ever.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "old_password", "new_password1", "new_password2"]
 AXES_LOCKOUT_TEMPLATE = "staff/locked.html"
 AXES_VERBOSE = False
+
+# Of allauth: second factors, and the way to an OpenID Connect provider and back. No page of its own has an address.
+MFA_ADAPTER = "staff.second_factor.FactorAdapter"
+MFA_TOTP_ISSUER = "SmartHub Portal"
+MFA_TOTP_TOLERANCE = 1
+ACCOUNT_EMAIL_VERIFICATION = SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = False  # all guessing is counted in one place: staff.lockout
 
 SESSION_COOKIE_AGE = CONFIG["SESSION_AGE"]
 SESSION_COOKIE_HTTPONLY = True

@@ -6,6 +6,7 @@ import zoneinfo
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, UserChangeForm, UserCreationForm
 from django.contrib.auth.models import Group
 from django.utils.translation import gettext_lazy as _
@@ -29,10 +30,40 @@ class SignInForm(AuthenticationForm):
         self.fields["username"].widget.attrs.update(autocapitalize="none", spellcheck="false")
 
     def confirm_login_allowed(self, user: User) -> None:
-        """Refuses the portal's own user, too, whatever password somebody may have given it."""
+        """Refuses the portal's own user, too, whatever password somebody may have given it, and whom the settings
+        let in by single sign-on only."""
         super().confirm_login_allowed(user)
-        if user.get_username() == automation.USERNAME:
+        if user.get_username() == automation.USERNAME or not may_use_password(user):
             raise self.get_invalid_login_error()
+
+
+def may_use_password(user: User) -> bool:
+    """Whether ``LOCAL_SIGN_IN`` leaves this user the sign-in by password."""
+    is_administrator = user.is_superuser or user.role == ADMINISTRATOR
+    return settings.CONFIG["LOCAL_SIGN_IN"] == "all" or is_administrator
+
+
+class CodeForm(forms.Form):
+    """A code of the authenticator app, or a recovery code; spaces in it do no harm."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=20,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false", "autofocus": True}
+        ),
+    )
+
+
+class PasswordForm(forms.Form):
+    """The user's own password, typed again."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=4096,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
 
 
 def time_zone_names() -> list[str]:

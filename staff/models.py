@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractUser, Permission
 from django.db import models
 from django.db.models import CharField, F, QuerySet, Value
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -79,6 +80,29 @@ class User(AbstractUser):
     def forget_grants(self) -> None:
         """Have them read anew, after a change of them."""
         self.__dict__.pop("grants", None)
+
+
+class UserSession(models.Model):
+    """One sign-in that has not ended: what its owner is shown of it, and by what it is ended from elsewhere.
+
+    The session itself is Django's; a row without one means nothing and is tidied away.
+    """
+
+    user = models.ForeignKey(User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="sign_ins")
+    session_key = models.CharField(max_length=40, unique=True)
+    how = models.CharField(_("signed in with"), max_length=20, blank=True)
+    address = models.GenericIPAddressField(_("from address"), null=True, blank=True)
+    agent = models.CharField(_("browser"), max_length=300, blank=True)
+    started_at = models.DateTimeField(_("signed in"), default=timezone.now)
+    last_seen_at = models.DateTimeField(_("last seen"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.started_at}"
 
 
 class AccountScope(models.Model):

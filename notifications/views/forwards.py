@@ -18,6 +18,7 @@ from notifications.forward_form import ForwardForm
 from notifications.models import Forward
 from notifications.selectors import deliveries as selectors
 from notifications.services import deliveries, forwards
+from staff.sudo import sudo_required
 
 VIEW, ADD, CHANGE, DELETE = (f"notifications.{verb}_forward" for verb in ("view", "add", "change", "delete"))
 
@@ -31,6 +32,7 @@ def list_page(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required(ADD, raise_exception=True)
+@sudo_required
 def new(request: HttpRequest) -> HttpResponse:
     """The form; POST makes a webhook and answers with its key, this once. An unusable form is 422."""
     form = ForwardForm(request.POST if request.method == "POST" else None)
@@ -64,6 +66,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @permission_required(CHANGE, raise_exception=True)
+@sudo_required
 def rotate(request: HttpRequest, pk: int) -> HttpResponse:
     """A new key, shown this once; the one before signs along for a while.
 

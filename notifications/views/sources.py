@@ -20,6 +20,7 @@ from notifications.selectors import sources as selectors
 from notifications.selectors.sources import SourceView
 from notifications.services import sources
 from notifications.services.reading import KINDS
+from staff.sudo import sudo_required
 
 VIEW, ADD, CHANGE = (f"notifications.{verb}_pushsource" for verb in ("view", "add", "change"))
 
@@ -33,6 +34,7 @@ def source_list(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required(ADD, raise_exception=True)
+@sudo_required
 def new(request: HttpRequest) -> HttpResponse:
     """Make a source; the answer shows its address, this once."""
     form = SourceForm(request.POST or None)
@@ -71,6 +73,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @permission_required(CHANGE, raise_exception=True)
+@sudo_required
 def rotate(request: HttpRequest, pk: int) -> HttpResponse:
     """Give it a new token; the answer shows its address, this once."""
     view = _view_or_404(request, pk)
@@ -99,6 +102,7 @@ def end_previous(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @permission_required(CHANGE, raise_exception=True)
+@sudo_required
 def key(request: HttpRequest, pk: int) -> HttpResponse:
     """Set the signing key, or take it away (``remove``)."""
     view = _view_or_404(request, pk)

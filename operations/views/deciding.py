@@ -21,10 +21,12 @@ from operations.services.approval import refuse as refuse_wish
 from operations.services.approval import withdraw
 from operations.views.detail import TEMPLATE, detail_context
 from operations.views.pages import operation_or_404
+from staff.sudo import sudo_required
 
 
 @require_POST
 @permission_required("operations.view_operation", raise_exception=True)
+@sudo_required
 def approve(request: HttpRequest, pk: int) -> HttpResponse:
     """Let somebody else's wish go on: 303 to its page; 403, 404 or 409 otherwise."""
     user: Any = request.user

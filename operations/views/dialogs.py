@@ -23,6 +23,7 @@ from operations.models import Operation
 from operations.services.requests import request_operation
 from operations.views.pages import SimOperations, sim_operations, sim_or_404, why_not
 from sims.models import Sim
+from staff import sudo
 
 TEMPLATE = "operations/dialog.html"
 
@@ -69,6 +70,9 @@ def dialog(request: HttpRequest, giccid: str, kind: str) -> HttpResponse:
         return redirect(entry.address(sim))
     if not entry.may_ask(request.user):
         raise PermissionDenied
+    asked = sudo.ask(request) if entry.is_final else None
+    if asked is not None:
+        return asked
     sentence = why_not(request, entry, sim, sim_operations(request, sim).under_way)
     if sentence:
         context = _form_context(request, entry, sim, None, conflict=sentence)
@@ -101,6 +105,9 @@ def create(request: HttpRequest, giccid: str) -> HttpResponse:
     kind = KINDS.get(request.POST.get("kind", ""))
     if kind is None or kind.has_own_page:
         return render(request, "operations/unknown_kind.html", {"sim": sim}, status=422)
+    asked = sudo.ask(request) if kind.is_final and kind.may_ask(request.user) else None
+    if asked is not None:
+        return asked
     params = {name: value for name, value in request.POST.items() if name not in {"reason", "ticket", "nonce"}}
     nonce = request.POST.get("nonce", "")
     try:

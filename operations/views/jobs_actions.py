@@ -24,6 +24,7 @@ from operations.services.jobs.plan import choose_candidate
 from operations.views.jobs import JobPage, job_or_404
 from operations.views.jobs_page import CONFIRM_IDS, REFUSE_IDS
 from sims.models import Sim
+from staff import sudo
 from staff.scopes import scoped
 
 
@@ -71,6 +72,10 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
     user: Any = request.user
     if job.state == BatchJob.State.PLANNED and not user.has_perm("operations.run_batch_job"):
         raise PermissionDenied
+    # What is too large, or too final, for one person's word is confirmed by somebody who is there.
+    asked = sudo.ask(request) if not rules.why_not_confirm(job, user) and rules.approval_needed(job) else None
+    if asked is not None:
+        return asked
     form = ConfirmForm(request.POST, job=job, auto_id=CONFIRM_IDS)
     if not form.is_valid():
         if job.state != BatchJob.State.PLANNED:
@@ -96,6 +101,9 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
 def approve(request: HttpRequest, pk: int) -> HttpResponse:
     """Let somebody else's job go on."""
     job = _guarded(request, pk)
+    asked = None if rules.why_not_decide(job, _person(request)) else sudo.ask(request)
+    if asked is not None:
+        return asked
     return attempt(request, pk, lambda: _decided(approval.approve(job, _person(request))))
 
 

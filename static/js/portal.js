@@ -293,6 +293,11 @@
     document.addEventListener(name, (event) => polls(event.detail.elt) || showToast(texts().networkError));
   }
 
+  // What a page asks by itself does not keep a sign-in alive: a screen left alone signs out.
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (polls(event.detail.elt)) event.detail.headers["X-Poll"] = "true";
+  });
+
   // New rows wait while somebody reads: the pointer or the focus is among those that are there.
   document.addEventListener("htmx:configRequest", (event) => {
     const reads = document.querySelector("#results tbody:is(:hover, :focus-within)");
@@ -316,4 +321,5 @@
   if (region) new MutationObserver(settleAll).observe(region, { childList: true });
   settleAll();
   showSelection();
+  document.querySelector("form[data-go-on]")?.requestSubmit();
 })();

@@ -42,6 +42,9 @@ PAGES = [
     "/audit/1/",
     "/profile/",
     "/profile/password/",
+    "/profile/second-factor/",
+    "/profile/second-factor/set-up/",
+    "/profile/confirm/",
     "/not-there/",
 ]
 

@@ -31,7 +31,7 @@ def fill(text: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    if value in ("", []):
+    if value in ("", [], {}):
         return ""
     if isinstance(value, bool):
         return "`true`" if value else "`false`"
