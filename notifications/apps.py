@@ -12,7 +12,7 @@ class NotificationsConfig(AppConfig):
         """Keep tokens out of the log from the first request on; hear of what happens; fill this app's places."""
         log_filter.install()
         from core import events, facts, slots
-        from notifications import dashboard
+        from notifications import dashboard, gauges
         from notifications import slots as own
         from notifications.services import carrier_events
         from notifications.services.events import record
@@ -26,3 +26,4 @@ class NotificationsConfig(AppConfig):
         slots.fill("lists.selection", own.selection)
         slots.fill("sims.detail.messages", own.sim_card)
         dashboard.register()
+        gauges.register()

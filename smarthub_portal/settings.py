@@ -9,8 +9,11 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from smarthub_portal import config as configuration
-from smarthub_portal import schedule
+from smarthub_portal import logs, schedule, sentry
 from smarthub_portal.embedded import valkey_socket
 
 CONFIG = configuration.load()
@@ -70,6 +73,7 @@ MIDDLEWARE = [
     "core.middleware.WebhookMiddleware",
     "core.middleware.RequestIdMiddleware",
     "core.middleware.MetricsMiddleware",
+    "core.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -125,6 +129,14 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # A database behind a network that swallows everything is an error after some seconds, not a hang for hours.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        "tcp_user_timeout": 10_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    } | DATABASES["default"]["OPTIONS"]
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
 DATABASES["default"]["CONN_MAX_AGE"] = 0 if "pool" in DATABASES["default"]["OPTIONS"] else 60
 
@@ -136,6 +148,8 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
+        # Whoever asks can do without an answer, but not wait for one: a push is stored before it is answered.
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1, "retry": Retry(NoBackoff(), 0)},
     }
 }
 
@@ -180,7 +194,6 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = MODE == "production"
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = CONFIG["SECURE_HSTS_SECONDS"] if MODE == "production" else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = MODE == "production"
 SECURE_REFERRER_POLICY = "same-origin"
@@ -247,7 +260,9 @@ CELERY_TASK_DEFAULT_QUEUE = "agent"
 CELERY_TASK_ROUTES = schedule.ROUTES
 CELERY_BEAT_SCHEDULE = schedule.beat_schedule(CONFIG)
 
-from smarthub_portal.logs import LOGGING  # noqa: E402, F401 - needs nothing above, reads better last
+LOGGING = logs.logging_settings(level=CONFIG["LOG_LEVEL"], form=CONFIG["LOG_FORMAT"])
+
+sentry.start(CONFIG)
 
 if "pytest" in sys.modules and MODE != "test":
     raise ImproperlyConfigured("Tests run with the settings of tests/settings.py.")
