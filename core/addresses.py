@@ -12,7 +12,7 @@ from django.http import HttpRequest
 def client_address(request: HttpRequest) -> str:
     """The client's IP address as text; empty where it is not known.
 
-    Behind proxies (``BEHIND_PROXY``) each adds to ``X-Forwarded-For`` the address it was called from, so the client's is
+    Behind proxies (``BEHIND_PROXY``) each adds to ``X-Forwarded-For`` the address that called it, so the client's is
     the ``PROXY_COUNT``-th from the end: those before it are what the client claims. A header with fewer came by another
     way than through them, and without a proxy it counts for nothing at all.
     """

@@ -65,7 +65,9 @@ class MetricsMiddleware:
         observe_request(view=view, method=method, status=response.status_code, seconds=seconds)
         if view not in _ASKED_BY_MACHINES:
             # The view, never the path: that names SIMs, and what is searched for.
-            log.info("request.answered", view=view, method=method, status=response.status_code, seconds=round(seconds, 4))
+            log.info(
+                "request.answered", view=view, method=method, status=response.status_code, seconds=round(seconds, 4)
+            )
         return response
 
 

@@ -1,4 +1,4 @@
-"""Which request is running: set by the middleware, carried into logs, tasks, calls to the carrier and the audit trail."""
+"""Which request is running: set by the middleware, carried into logs, tasks, carrier calls and the audit trail."""
 
 from __future__ import annotations
 

@@ -240,7 +240,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("PROXY_COUNT", int, 1, "Proxies in front; each adds to X-Forwarded-For the address that called it."),
     Option("SECURE_HSTS_SECONDS", int, 31536000, "Length of strict transport security.", demo=0),
     Option("METRICS_TOKEN", str, "", "Bearer token for /metrics; without it only loopback may read it.", secret=True),
-    Option("SENTRY_DSN", str, "", "Where errors are reported, without identifiers or secrets; empty: nowhere.", secret=True),
+    Option("SENTRY_DSN", str, "", "Where errors are reported, without identifiers and secrets.", secret=True),
     Option("SENTRY_ENVIRONMENT", str, "production", "Name of this installation in those reports."),
     Option("LOG_FORMAT", str, "json", "A log line: `json`, or `line` for key=value as people read it.", demo="line"),
     Option("LOG_LEVEL", str, "INFO", "Least level that is logged."),

@@ -6,14 +6,24 @@ breadcrumbs, and digits long enough to identify a SIM or a person are cut out of
 
 from __future__ import annotations
 
+import logging
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
+
+import sentry_sdk
+from sentry_sdk.integrations.celery import CeleryIntegration
+from sentry_sdk.integrations.django import DjangoIntegration
+from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.utils import event_from_exception
 
 from core.request_context import current_request
 
 _DIGITS = re.compile(r"\d{6,}")
-_SECRETS = re.compile(r"(?i)(://[^/\s:@]*:)[^@\s]+@|(/webhooks/[^/\s]+/)[^/\s?\"']+|(\b(?:bearer|api[-_]?key)\W{1,3})\S+")
+_SECRETS = re.compile(
+    r"(?i)(://[^/\s:@]*:)[^@\s]+@|(/webhooks/[^/\s]+/)[^/\s?\"']+|(\b(?:bearer|api[-_]?key)\W{1,3})\S+"
+)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\([^()]*\)=\([^()]*\)")
 _FRAME = ("filename", "function", "module", "lineno", "in_app")
 
@@ -22,11 +32,6 @@ def start(config: Mapping[str, Any]) -> None:
     """Begin to report errors of this process; does nothing without a DSN."""
     if not config["SENTRY_DSN"]:
         return
-    import sentry_sdk
-    from sentry_sdk.integrations.celery import CeleryIntegration
-    from sentry_sdk.integrations.django import DjangoIntegration
-    from sentry_sdk.integrations.logging import LoggingIntegration
-
     sentry_sdk.init(
         dsn=config["SENTRY_DSN"],
         environment=config["SENTRY_ENVIRONMENT"],
@@ -40,7 +45,7 @@ def start(config: Mapping[str, Any]) -> None:
         integrations=[
             DjangoIntegration(cache_spans=False),
             CeleryIntegration(),
-            LoggingIntegration(event_level=None),
+            LoggingIntegration(level=None),
         ],
         before_send=only_what_broke,  # type: ignore[arg-type]  # an event is a dictionary
     )
@@ -54,9 +59,21 @@ def only_what_broke(event: dict[str, Any], hint: dict[str, Any]) -> dict[str, An
     if transaction:
         # The pattern of an address or the name of a task; a path that fits no pattern is one that somebody typed.
         kept["transaction"] = scrub(str(transaction))
+    record = hint.get("log_record")
+    if record is not None:
+        kept["logger"] = record.name
+        kept["message"] = scrub(_said(record))
+        if "exception" not in event and sys.exc_info()[0] is not None:
+            # structlog hands the exception to the formatter, where nobody else sees it.
+            event, _hint = event_from_exception(sys.exc_info())  # type: ignore[assignment]  # as above
     problems = (event.get("exception") or {}).get("values") or []
     kept["exception"] = {"values": [_problem(problem) for problem in problems]}
     return kept
+
+
+def _said(record: logging.LogRecord) -> str:
+    """What happened, by its name alone for our own lines; the form of the sentence for those of libraries."""
+    return str(record.msg.get("event", "")) if isinstance(record.msg, dict) else str(record.msg)
 
 
 _HARMLESS = ("event_id", "timestamp", "platform", "level", "environment", "release", "sdk")

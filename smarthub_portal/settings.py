@@ -8,7 +8,6 @@ from typing import Any
 import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -249,7 +248,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Rows are the truth and a dispatcher finds what is due: a request must not hang on a broker that is away.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,
-    "socket_timeout": 5,
+    "socket_timeout": 2,
     "visibility_timeout": 3600,
 }
 CELERY_TASK_PUBLISH_RETRY = False
