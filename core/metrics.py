@@ -18,7 +18,7 @@ from core.gauges import GaugeCollector
 _MANY_PROCESSES = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
 if _MANY_PROCESSES:
     # Containers share the directory, and each of them has a process 1.
-    values.ValueClass = values.MultiProcessValue(lambda: f"{socket.gethostname()}-{os.getpid()}")  # type: ignore[assignment,arg-type]  # it takes any text
+    values.ValueClass = values.MultiProcessValue(lambda: f"{socket.gethostname()}-{os.getpid()}")
 
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _LONG_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0)

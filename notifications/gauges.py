@@ -25,8 +25,8 @@ def pushes() -> Iterable[Gauge]:
     now = timezone.now()
     due = Push.objects.filter(next_attempt_at__lte=now)
     oldest = due.order_by("next_attempt_at").values_list("next_attempt_at", flat=True).first()
-    lag = [([], _seconds_since(oldest, now))]
-    yield Gauge("portal_push_lag_seconds", "How long the oldest push that is due has waited.", [], lag)
+    lag = _seconds_since(oldest, now)
+    yield Gauge("portal_push_lag_seconds", "How long the oldest push that is due has waited.", [], [([], lag)])
     waiting = due[:MOST_COUNTED].count()
     yield Gauge("portal_pushes_due", "Pushes that are due, counted up to 10,000.", [], [([], waiting)])
 

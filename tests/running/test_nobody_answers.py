@@ -29,10 +29,12 @@ def silent_valkey(settings: Any) -> Iterator[str]:
 
 
 @pytest.mark.django_db
-def test_readiness_with_a_silent_valkey(client: Client, silent_valkey: str) -> None:
+def test_readiness_with_a_silent_valkey(client: Client, silent_valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache gives up by itself, before patience ends."""
+    monkeypatch.setattr(health, "PATIENCE", 30)
     began = time.monotonic()
     response = client.get("/readyz")
-    assert time.monotonic() - began < 2 * health.PATIENCE + 5
+    assert time.monotonic() - began < 20
     assert response.status_code == 503
     assert response.json() == {"ready": False, "database": "ok", "broker": "unreachable", "workers": "unknown"}
 

@@ -137,9 +137,9 @@ def test_an_hour_is_missing(
         assert row.plan_id == (truth.basic_plan.code if truth.basic_plan else None), row.giccid
     assert Sim.objects.count() == len(simulator.seeded())
     for kind in ("activate", "suspend", "retire", "change_plan"):
-        told = TimelineEvent.objects.filter(sim=sims[kind], kind__in=["status", "plan"], operation__isnull=False)
+        told = TimelineEvent.objects.filter(sim=sims[kind], kind__in=["status", "plan"], operation_id__isnull=False)
         assert told.count() == 1, kind
-        assert not TimelineEvent.objects.filter(sim=sims[kind], kind=told[0].kind, operation=None).exists(), kind
+        assert not TimelineEvent.objects.filter(sim=sims[kind], kind=told[0].kind, operation_id=None).exists(), kind
     assert TimelineEvent.objects.filter(sim=strange, kind="status", to_value="DEACTIVATED").count() == 1
 
 
