@@ -57,7 +57,7 @@ def operation_key(operation: Any, state: Any) -> tuple[str, str]:
 
 
 def test_each_new_migration() -> None:
-    loader = MigrationLoader(None, ignore_no_initial=True)
+    loader = MigrationLoader(None)
     found = []
     for (app, name), migration in sorted(loader.disk_migrations.items()):
         if app not in KNOWN or int(name[:4]) <= KNOWN[app] or hasattr(migration, "old_code_survives"):
