@@ -12,11 +12,14 @@ from django.http import HttpRequest
 def client_address(request: HttpRequest) -> str:
     """The client's IP address as text; empty where it is not known.
 
-    Behind a proxy (``BEHIND_PROXY``) it is the last one of ``X-Forwarded-For``, which the proxy itself has added:
-    those before it are what the client claims. Without a proxy the header counts for nothing.
+    Behind proxies (``BEHIND_PROXY``) each adds to ``X-Forwarded-For`` the address that called it, so the client's is
+    the ``PROXY_COUNT``-th from the end: those before it are what the client claims. A header with fewer came by another
+    way than through them, and without a proxy it counts for nothing at all.
     """
-    if settings.CONFIG["BEHIND_PROXY"]:
-        forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", 1)[-1].strip()
-        with suppress(ValueError):
-            return str(ip_address(forwarded))
+    config = settings.CONFIG
+    if config["BEHIND_PROXY"]:
+        forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        if 0 < config["PROXY_COUNT"] <= len(forwarded):
+            with suppress(ValueError):
+                return str(ip_address(forwarded[-config["PROXY_COUNT"]].strip()))
     return str(request.META.get("REMOTE_ADDR") or "")

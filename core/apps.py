@@ -12,5 +12,11 @@ class CoreConfig(AppConfig):
     verbose_name = _("Core")
 
     def ready(self) -> None:
-        """Look for garbage less often: on lists of thousands of rows that took a quarter of all computing."""
+        """Look for garbage less often: on lists of thousands of rows that took a quarter of all computing.
+
+        And say what is asked of the broker when ``/metrics`` is read.
+        """
         gc.set_threshold(YOUNG_OBJECTS, 10, 10)
+        from core import broker, gauges  # settings are there from here on
+
+        gauges.register("broker", broker.gauges)

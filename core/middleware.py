@@ -27,6 +27,10 @@ from core.zones import zone_of
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
+log = structlog.get_logger(__name__)
+
+_ASKED_BY_MACHINES = frozenset({"healthz", "readyz", "metrics"})
+"""Views that are asked every few seconds, and that nobody looks for in a log."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,36}\Z")
 
 
@@ -43,16 +47,15 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _REQUEST_ID.match(given) else str(uuid.uuid4())
-        set_request(RequestContext(request_id=request_id, address=client_address(request) or None))
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        set_request(RequestContext(request_id=request_id, address=client_address(request) or None))
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
         return response
 
 
 class MetricsMiddleware:
-    """Counts and times every answer by the name of its view."""
+    """Counts, times and logs every answer by the name of its view."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -61,13 +64,36 @@ class MetricsMiddleware:
         start = time.perf_counter()
         response = self.get_response(request)
         match = request.resolver_match
-        method = request.method if request.method in {"GET", "HEAD", "POST", "OPTIONS"} else "other"
-        observe_request(
-            view=(match.view_name if match else "") or "none",
-            method=str(method),
-            status=response.status_code,
-            seconds=time.perf_counter() - start,
-        )
+        method = str(request.method if request.method in {"GET", "HEAD", "POST", "OPTIONS"} else "other")
+        view = (match.view_name if match else "") or "none"
+        seconds = time.perf_counter() - start
+        observe_request(view=view, method=method, status=response.status_code, seconds=seconds)
+        if view not in _ASKED_BY_MACHINES:
+            # The view, never the path: that names SIMs, and what is searched for.
+            log.info(
+                "request.answered", view=view, method=method, status=response.status_code, seconds=round(seconds, 4)
+            )
+        return response
+
+
+class ProbeMiddleware:
+    """Answers those who watch over the processes, whatever name they call them by and without TLS.
+
+    An orchestrator or Prometheus asks a process at its address, which is none of ``ALLOWED_HOSTS``; nothing that these
+    views answer is made of the name.
+    """
+
+    PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info not in self.PATHS:
+            return self.get_response(request)
+        request.resolver_match = match = resolve(request.path_info)
+        response: HttpResponse = match.func(request)
+        response["Cache-Control"] = "no-store"
         return response
 
 

@@ -75,7 +75,17 @@ def environment(options: Options, token: str) -> dict[str, str]:
         "SMARTHUB_BASE_URL": options.carrier_url,
         "SMARTHUB_API_KEY": options.api_key,
         "DEMO_PUSH_TOKEN": token,
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics_directory(options)),
     }
+
+
+def metrics_directory(options: Options) -> Path:
+    """Where the processes keep what they count, so that ``/metrics`` tells of the workers, too; empty at the start."""
+    directory = options.data_dir / "metrics"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    for old in directory.glob("*.db"):
+        old.unlink()
+    return directory
 
 
 def start(supervisor: Supervisor, options: Options, token: str, began: float) -> None:

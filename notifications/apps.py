@@ -12,7 +12,7 @@ class NotificationsConfig(AppConfig):
         """Keep tokens out of the log from the first request on; hear of what happens; fill this app's places."""
         log_filter.install()
         from core import events, facts, links, slots
-        from notifications import dashboard
+        from notifications import dashboard, gauges
         from notifications import slots as own
         from notifications.services import carrier_events
         from notifications.services.events import record
@@ -30,3 +30,4 @@ class NotificationsConfig(AppConfig):
         links.lead("notifications.pushsource", links.page("notifications:source"))
         links.lead("notifications.notification", links.page("notifications:line"))
         dashboard.register()
+        gauges.register()

@@ -9,10 +9,11 @@ class OperationsConfig(AppConfig):
     def ready(self) -> None:
         """Fill this app's places on other pages."""
         from core import facts
+        from core import gauges as metrics
         from core.exports import register
         from core.links import find_by, lead, page, tell
         from core.slots import fill
-        from operations import dashboard, selectors, selectors_jobs, slots  # models are there from here on
+        from operations import dashboard, gauges, selectors, selectors_jobs, slots  # models are there from here on
         from operations.exports import EXPORTER
         from operations.views.pages import OF_SIM, UNCLEAR
 
@@ -28,6 +29,7 @@ class OperationsConfig(AppConfig):
         fill("navigation.after_operations", slots.approvals_entry)
         fill("live.badges", slots.approvals_badge)
         dashboard.register()
+        metrics.register("operations", gauges.operations)
         register(EXPORTER)
         tell("job", selectors_jobs.visible_jobs)
         lead("operations.operation", page("operations:detail"))

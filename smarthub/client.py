@@ -50,12 +50,15 @@ class SmartHub:
         user_agent: str = "smarthub-portal",
         max_response_bytes: int = 16 * 1024 * 1024,
         on_call: OnCall | None = None,
+        request_id: Callable[[], str] | None = None,
     ) -> None:
         """Times in seconds.
 
         `base_url` is taken literally, with or without `/v1`. `read_timeout` bounds the whole answer. A read
         waits for a `Retry-After` up to `retry_after_cap`. `budget_timeout` is how long a call waits for its
         turn; None is a default by lane. `on_call` is called after each HTTP call, see `transport.OnCall`.
+        What `request_id` answers goes along as `X-Request-ID` (assumed: the carrier lets a header pass that it does
+        not know), unless it is empty.
         """
         scheme, host, _ = origin(base_url)
         if scheme not in {"http", "https"} or not host:
@@ -72,6 +75,7 @@ class SmartHub:
                 read_timeout=read_timeout,
                 max_response_bytes=max_response_bytes,
                 user_agent=user_agent,
+                request_id=request_id,
             ),
             budget=budget,
             budget_timeout=budget_timeout,

@@ -9,7 +9,7 @@ import io
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
@@ -196,6 +196,7 @@ class Exchanger:
         max_response_bytes: int,
         user_agent: str,
         pool_size: int = 16,
+        request_id: Callable[[], str] | None = None,
     ) -> None:
         """Times in seconds; `read_timeout` bounds the whole answer, from the request to its last byte."""
         self._connect_timeout = connect_timeout
@@ -203,6 +204,7 @@ class Exchanger:
         self._max_bytes = max_response_bytes
         self._user_agent = user_agent
         self._pool_size = pool_size
+        self._request_id = request_id
         self._lock = threading.Lock()
         self._pid = -1
         self._open_session: requests.Session | None = None
@@ -253,6 +255,8 @@ class Exchanger:
     ) -> requests.Response:
         session = self._session()
         headers = {} if body is None else {"Content-Type": "application/json"}
+        if self._request_id is not None and (request_id := self._request_id()):
+            headers["X-Request-ID"] = request_id
         request = session.prepare_request(
             requests.Request(method, url, data=body, headers=headers, auth=_KeyHeader(key))
         )

@@ -6,6 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
+from core import task_trail
 from core.heartbeat import SignOfLife
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smarthub_portal.settings")
@@ -16,6 +17,7 @@ app.autodiscover_tasks()
 app.autodiscover_tasks(related_name="job_tasks")
 app.autodiscover_tasks(related_name="delivery_tasks")
 app.steps["worker"].add(SignOfLife)
+task_trail.connect()
 
 
 @setup_logging.connect

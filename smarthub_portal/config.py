@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ class Option:
     """One environment variable: its type, its default (and the demo's, where that differs) and what it does.
 
     A default of ``None`` in ``production`` mode with ``required=True`` stops the start with a clear message.
+    ``secret``: its value may lie in a file instead, which ``<name>_FILE`` names.
     """
 
     name: str
@@ -30,22 +32,25 @@ class Option:
     help: str
     demo: Any = None
     required: bool = False
+    secret: bool = False
 
 
 MODES = ("production", "demo", "test")
 DATA_UNITS = ("binary", "decimal")
 ROLE_NAMES = ("Viewer", "Agent", "Supervisor", "Administrator")
 LOCAL_FOR = ("all", "administrators")
+LOG_FORMATS = ("json", "line")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 OPTIONS: tuple[Option, ...] = (
     Option("PORTAL_MODE", str, "production", "`make demo` sets `demo`, which listens on loopback only.", demo="demo"),
-    Option("SECRET_KEY", str, "", "Signs sessions and tokens; 50 random characters.", required=True),
+    Option("SECRET_KEY", str, "", "Signs sessions and tokens; 50 random characters.", required=True, secret=True),
     Option(
         "ENCRYPTION_KEYS",
         list,
         [],
         "Keys of stored secrets, comma separated, the newest first; without it one made from SECRET_KEY.",
+        secret=True,
     ),
     Option(
         "ALLOWED_HOSTS",
@@ -57,13 +62,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("CSRF_TRUSTED_ORIGINS", list, [], "Origins (https://host) of forms behind a proxy, comma separated."),
     Option("DEBUG", bool, False, "Django's debug pages; refused in production."),
-    Option("DATABASE_URL", str, "", "postgres://user:password@host/name; without it SQLite in DATA_DIR."),
+    Option("DATABASE_URL", str, "", "postgres://user:password@host/name; without it SQLite in DATA_DIR.", secret=True),
     Option(
         "REDIS_URL",
         str,
         "",
         "Valkey or Redis for broker, cache, locks, call budget; without it the embedded one of the demo.",
         required=True,
+        secret=True,
     ),
     Option(
         "DATA_DIR",
@@ -78,7 +84,7 @@ OPTIONS: tuple[Option, ...] = (
         "The carrier's API, taken literally (with its /v1 where it has one).",
         required=True,
     ),
-    Option("SMARTHUB_API_KEY", str, "", "The carrier's key. Only ever in the environment.", required=True),
+    Option("SMARTHUB_API_KEY", str, "", "The carrier's key. Only ever in the environment.", required=True, secret=True),
     Option(
         "SMARTHUB_RATE",
         float,
@@ -88,6 +94,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("SMARTHUB_PAGE_SIZE", int, 100, "Rows asked for on each page of a carrier's list."),
     Option("SMARTHUB_CONNECT_TIMEOUT", float, 3.0, "Seconds to wait for a connection to the carrier."),
     Option("SMARTHUB_READ_TIMEOUT", float, 30.0, "Seconds to wait for the carrier's answer.", demo=10.0),
+    Option("SMARTHUB_REQUEST_ID", bool, True, "Send the id of the request behind a call along, as X-Request-ID."),
     Option("SYNC_FULL_EVERY", int, 6 * 3600, "Seconds between full walks of the carrier's list."),
     Option("SYNC_CHANGES_EVERY", int, 60, "Seconds between readings of the carrier's change logs.", demo=10),
     Option("SYNC_REFERENCE_EVERY", int, 3600, "Seconds between readings of accounts, plans and pools."),
@@ -197,7 +204,14 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "This portal's address, for links in e-mails and webhooks; without it made from the first of ALLOWED_HOSTS.",
     ),
-    Option("EMAIL_URL", str, "", "smtp+tls://user:password@host:587; without it no e-mail is sent.", demo="file"),
+    Option(
+        "EMAIL_URL",
+        str,
+        "",
+        "smtp+tls://user:password@host:587; without it no e-mail is sent.",
+        demo="file",
+        secret=True,
+    ),
     Option("DEFAULT_FROM_EMAIL", str, "SmartHub Portal <portal@localhost>", "Sender of e-mails."),
     Option("DIGEST_HOUR", int, 8, "Hour of the day, in TIME_ZONE, at which daily collected e-mails are sent."),
     Option("FORWARD_ALLOW_PRIVATE", bool, False, "Let outgoing webhooks go to private and loopback addresses."),
@@ -233,7 +247,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("OIDC_ISSUER", str, "", "Address of an OpenID Connect provider; without it no single sign-on."),
     Option("OIDC_CLIENT_ID", str, "", "The portal's name at the provider."),
-    Option("OIDC_CLIENT_SECRET", str, "", "The portal's secret at the provider."),
+    Option("OIDC_CLIENT_SECRET", str, "", "The portal's secret at the provider.", secret=True),
     Option("OIDC_NAME", str, "Single sign-on", "What the provider is called on the sign-in page."),
     Option("OIDC_SCOPES", list, ["openid", "profile", "email"], "What the provider is asked for, comma separated."),
     Option("OIDC_GROUPS_CLAIM", str, "groups", "The claim that holds a person's groups."),
@@ -258,10 +272,14 @@ OPTIONS: tuple[Option, ...] = (
         "BEHIND_PROXY",
         bool,
         False,
-        "Trust X-Forwarded-Proto and the last address of X-Forwarded-For, which a proxy sets.",
+        "Trust X-Forwarded-Proto and X-Forwarded-For, which a proxy sets.",
     ),
+    Option("PROXY_COUNT", int, 1, "Proxies in front; each adds to X-Forwarded-For the address that called it."),
     Option("SECURE_HSTS_SECONDS", int, 31536000, "Length of strict transport security.", demo=0),
-    Option("METRICS_TOKEN", str, "", "Bearer token for /metrics; without it only loopback may read it."),
+    Option("METRICS_TOKEN", str, "", "Bearer token for /metrics; without it only loopback may read it.", secret=True),
+    Option("SENTRY_DSN", str, "", "Where errors are reported, without identifiers and secrets.", secret=True),
+    Option("SENTRY_ENVIRONMENT", str, "production", "Name of this installation in those reports."),
+    Option("LOG_FORMAT", str, "json", "A log line: `json`, or `line` for key=value as people read it.", demo="line"),
     Option("LOG_LEVEL", str, "INFO", "Least level that is logged."),
 )
 
@@ -284,6 +302,8 @@ def load() -> Configuration:
     if (os.environ.get("PORTAL_MODE") or "demo") == "demo" and demo_file.exists():
         environ.Env.read_env(str(demo_file))
     env = environ.Env()
+    # Never put into the process's own environment, which other programs of the machine's user could read.
+    env.ENVIRON = {**os.environ, **from_files(os.environ)}
     config = Configuration()
     config.mode = os.environ.get("PORTAL_MODE") or "production"
     for option in OPTIONS:
@@ -291,31 +311,56 @@ def load() -> Configuration:
         config[option.name] = read(env, option, default)
     config["DATA_DIR"] = data_dir
     config["LOG_LEVEL"] = config["LOG_LEVEL"].upper()
-    for name, allowed in (
-        ("PORTAL_MODE", MODES),
-        ("LOG_LEVEL", LOG_LEVELS),
-        ("DATA_UNITS", DATA_UNITS),
-        ("LOCAL_SIGN_IN", LOCAL_FOR),
-    ):
+    choices = {
+        "PORTAL_MODE": MODES,
+        "LOG_LEVEL": LOG_LEVELS,
+        "LOG_FORMAT": LOG_FORMATS,
+        "DATA_UNITS": DATA_UNITS,
+        "LOCAL_SIGN_IN": LOCAL_FOR,
+    }
+    for name, allowed in choices.items():
         # A mode with a typing error must not be one that is less strict.
         if config[name] not in allowed:
             raise ImproperlyConfigured(f"{name} is {config[name]!r}: give one of {', '.join(allowed)}.")
     return config
 
 
+def from_files(environment: Mapping[str, str]) -> dict[str, str]:
+    """The secrets whose ``<name>_FILE`` names a file: what the file holds, without the end of its last line.
+
+    Raises :class:`ImproperlyConfigured` where a secret is given both ways, or its file can't be read or is empty.
+    """
+    found: dict[str, str] = {}
+    for name in (option.name for option in OPTIONS if option.secret):
+        path = environment.get(f"{name}_FILE")
+        if not path:
+            continue
+        if environment.get(name):
+            raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: give one of them.")
+        try:
+            found[name] = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}_FILE names {path}: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise ImproperlyConfigured(f"{name}_FILE names {path}, which holds no text.") from None
+        if not found[name]:
+            raise ImproperlyConfigured(f"{name}_FILE names {path}, which is empty.")
+    return found
+
+
 def read(env: environ.Env, option: Option, default: Any) -> Any:
     """One option's value in its type; an empty variable counts as not set.
 
-    Raises :class:`ImproperlyConfigured` for a value that is not of that type.
+    Raises :class:`ImproperlyConfigured` for a value that is not of that type; it names no secret.
     """
-    if not os.environ.get(option.name):
+    given = env.ENVIRON.get(option.name)
+    if not given:
         return default
     try:
         return env.get_value(option.name, cast=option.type)
     except ValueError:
-        raise ImproperlyConfigured(
-            f"{option.name} is {os.environ[option.name]!r}: that is no {option.type.__name__}."
-        ) from None
+        shown = "what is given" if option.secret else repr(given)
+        raise ImproperlyConfigured(f"{option.name} is {shown}: that is no {option.type.__name__}.") from None
 
 
 def check_sign_in(config: Configuration) -> None:

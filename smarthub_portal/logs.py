@@ -1,8 +1,11 @@
-"""Logging: structlog's key and value lines to standard output."""
+"""Logging to standard output: a JSON object a line in production, key=value where people read along.
+
+Each line says what happened (``event``) and, where it is known, on whose behalf: ``request_id`` of the request that
+began it, ``task``, ``task_id`` and ``queue`` in a worker (``core.request_context``).
+"""
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import structlog
@@ -13,6 +16,7 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+_FIRST = ["timestamp", "level", "logger", "event"]
 
 structlog.configure(
     processors=[
@@ -24,28 +28,37 @@ structlog.configure(
     cache_logger_on_first_use=True,
 )
 
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.LogfmtRenderer(
-                    key_order=["timestamp", "level", "logger", "event"], bool_as_flag=False
-                ),
-            ],
-            "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder()],
-        }
-    },
-    "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stdout"], "level": (os.environ.get("LOG_LEVEL") or "INFO").upper()},
-    "loggers": {
-        # Their debug lines hold request headers and bodies: never below warnings, whatever LOG_LEVEL says.
-        "urllib3": {"level": "WARNING"},
-        "requests": {"level": "WARNING"},
-        "django.db.backends": {"level": "WARNING"},
-    },
-}
+
+def logging_settings(*, level: str, form: str) -> dict[str, Any]:
+    """Django's ``LOGGING``: every line of ``level`` and above, in the ``form`` ``json`` or ``line``."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if form == "json"
+        else structlog.processors.LogfmtRenderer(key_order=_FIRST, bool_as_flag=False)
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.format_exc_info,
+                    renderer,
+                ],
+                "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder()],
+            }
+        },
+        "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stdout"], "level": level},
+        "loggers": {
+            # Their debug lines hold request headers and bodies: never below warnings, whatever LOG_LEVEL says.
+            "urllib3": {"level": "WARNING"},
+            "requests": {"level": "WARNING"},
+            "django.db.backends": {"level": "WARNING"},
+            # A line for the start and the end of each task, with its arguments: core.task_trail says it in one.
+            "celery.app.trace": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+        },
+    }

@@ -8,9 +8,11 @@ from typing import Any
 import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from smarthub_portal import config as configuration
-from smarthub_portal import schedule
+from smarthub_portal import logs, schedule, sentry
 from smarthub_portal.embedded import valkey_socket
 
 CONFIG = configuration.load()
@@ -74,6 +76,7 @@ MIDDLEWARE = [
     "core.middleware.WebhookMiddleware",
     "core.middleware.RequestIdMiddleware",
     "core.middleware.MetricsMiddleware",
+    "core.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -134,6 +137,14 @@ else:
     # Two filters are two bitmaps of the fleet, which the default of 4 MB makes coarse; to compile a statement (jit)
     # takes longer than any of ours runs. A pooler that takes no options at the start wants an empty `?options=`.
     DATABASES["default"]["OPTIONS"].setdefault("options", "-c work_mem=32MB -c jit=off")
+    # A database behind a network that swallows everything is an error after some seconds, not a hang for hours.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        "tcp_user_timeout": 10_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    } | DATABASES["default"]["OPTIONS"]
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
 DATABASES["default"]["CONN_MAX_AGE"] = 0 if "pool" in DATABASES["default"]["OPTIONS"] else 60
 
@@ -145,6 +156,8 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "cache",
+        # Whoever asks can do without an answer, but not wait for one: a push is stored before it is answered.
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1, "retry": Retry(NoBackoff(), 0)},
     }
 }
 
@@ -201,7 +214,6 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = MODE == "production"
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = CONFIG["SECURE_HSTS_SECONDS"] if MODE == "production" else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = MODE == "production"
 SECURE_REFERRER_POLICY = "same-origin"
@@ -257,7 +269,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Rows are the truth and a dispatcher finds what is due: a request must not hang on a broker that is away.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,
-    "socket_timeout": 5,
+    "socket_timeout": 2,
     "visibility_timeout": 3600,
 }
 CELERY_TASK_PUBLISH_RETRY = False
@@ -268,7 +280,9 @@ CELERY_TASK_DEFAULT_QUEUE = "agent"
 CELERY_TASK_ROUTES = schedule.ROUTES
 CELERY_BEAT_SCHEDULE = schedule.beat_schedule(CONFIG)
 
-from smarthub_portal.logs import LOGGING  # noqa: E402, F401 - needs nothing above, reads better last
+LOGGING = logs.logging_settings(level=CONFIG["LOG_LEVEL"], form=CONFIG["LOG_FORMAT"])
+
+sentry.start(CONFIG)
 
 if "pytest" in sys.modules and MODE != "test":
     raise ImproperlyConfigured("Tests run with the settings of tests/settings.py.")

@@ -40,6 +40,7 @@ if "pytest" in sys.modules:
     # What a developer's shell holds must not reach the tests.
     for _option in OPTIONS:
         os.environ.pop(_option.name, None)
+        os.environ.pop(f"{_option.name}_FILE", None)
     os.environ.update(_DEFAULTS)
 for _name, _value in _DEFAULTS.items():
     os.environ.setdefault(_name, _value)

@@ -8,13 +8,15 @@ import ipaddress
 import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from core.broker import queues
 from core.heartbeat import queues_without_worker
 from core.metrics import exposition
+from core.patience import within
 
 log = structlog.get_logger(__name__)
 
@@ -26,20 +28,27 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+PATIENCE = 2.0
+"""Seconds within which database and broker answer, or do not count as there."""
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
 def _database() -> str:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError as error:
+        within(PATIENCE, _ask_database)
+    except Exception as error:  # noqa: BLE001 - as below
         log.warning("readyz.database", error=type(error).__name__)
         return "unreachable"
     return "ok"
 
 
 def _broker_and_workers() -> tuple[str, str]:
-    queues = sorted({str(route["queue"]) for route in settings.CELERY_TASK_ROUTES.values()})
     try:
-        missing = queues_without_worker(queues)
+        missing = within(PATIENCE, lambda: queues_without_worker(queues()))
     except Exception as error:  # noqa: BLE001 - whatever the driver raises, the answer is that it is not ready
         log.warning("readyz.broker", error=type(error).__name__)
         return "unreachable", "unknown"
@@ -49,7 +58,10 @@ def _broker_and_workers() -> tuple[str, str]:
 @require_safe
 @login_not_required
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when database, broker and a worker for each queue are there, else 503; the body says which is not."""
+    """200 when database, broker and a worker for each queue are there, else 503; the body says which is not.
+
+    Answers within twice :data:`PATIENCE`, also where one of them neither answers nor refuses.
+    """
     broker, workers = _broker_and_workers()
     parts = {"database": _database(), "broker": broker, "workers": workers}
     ready = all(state == "ok" for state in parts.values())

@@ -20,6 +20,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from core.events import Happening, emit_many
+from core.metrics import observe_push
 from core.pushes import PushEvent, PushProblem, handlers_for, prepare
 from notifications.models import Push
 from notifications.services import reading
@@ -120,6 +121,9 @@ def _work(pushes: Sequence[Push]) -> dict[int, str]:
     with transaction.atomic():
         states = write_outcomes(pushes, outcomes)
         _tell_dead([push for push in pushes if states.get(push.pk) == Push.State.DEAD])
+    now = timezone.now()
+    for push in pushes:
+        observe_push(outcome=states.get(push.pk, "lost"), seconds=(now - push.received_at).total_seconds())
     return states
 
 

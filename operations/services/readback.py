@@ -33,6 +33,9 @@ from smarthub import errors
 
 log = structlog.get_logger(__name__)
 
+RESTORED = "restored"
+"""The code of an operation that may have been sent in a time that a restored database does not know of."""
+
 
 def read_back(operation: Operation) -> None:
     """One look at the SIM of an operation that was accepted or whose outcome is unknown, and what follows of it."""
@@ -115,6 +118,13 @@ def _certainly_not_there(operation: Operation, attempt: OperationAttempt, verdic
             "it was bought, then say what happened. It is not sent again by itself."
         )
         _to_a_person(operation, attempt, message, operation.carrier_code)
+        return
+    if operation.carrier_code == RESTORED:
+        message = _(
+            "The database was restored from a backup, and the SIM does not show the change: it was not made, or "
+            "something else was made after it. Please look, then say what happened. It is not sent again by itself."
+        )
+        _to_a_person(operation, attempt, message, RESTORED)
         return
     with transaction.atomic():
         if operation.carrier_code == "illegal_status":

@@ -5,13 +5,17 @@ from __future__ import annotations
 from functools import lru_cache
 
 import redis
+import structlog
 from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from core.metrics import observe_carrier_call
+from core.request_context import current_request
 from sims.services import link
 from smarthub import Budget, Lane, SmartHub
+
+log = structlog.get_logger(__name__)
 
 
 @lru_cache(maxsize=1)
@@ -36,11 +40,17 @@ def _shared_client() -> SmartHub:
         read_timeout=config["SMARTHUB_READ_TIMEOUT"],
         page_size=config["SMARTHUB_PAGE_SIZE"],
         on_call=_observe,
+        request_id=_request_id if config["SMARTHUB_REQUEST_ID"] else None,
     )
+
+
+def _request_id() -> str:
+    return current_request().request_id
 
 
 def _observe(call: str, method: str, outcome: str, status: int | None, seconds: float, lane: Lane) -> None:
     observe_carrier_call(call=call, lane=str(lane), outcome=outcome, seconds=seconds)
+    log.info("carrier.call", call=call, lane=str(lane), outcome=outcome, status=status, seconds=round(seconds, 3))
     link.note(link.problem_of(status))
 
 

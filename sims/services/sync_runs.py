@@ -222,6 +222,19 @@ def _give_up(run: SyncRun) -> None:
     )
 
 
+def end_restored() -> int:
+    """Fail every open run of a database that was restored, so that new ones begin; answers how many.
+
+    Half of a walk that began before the backup tells nothing of what the carrier changed since.
+    """
+    return SyncRun.objects.filter(state=SyncRun.State.RUNNING).update(
+        state=SyncRun.State.FAILED,
+        finished_at=timezone.now(),
+        lease_until=None,
+        message=_("The database was restored from a backup; a new run begins."),
+    )
+
+
 def in_words(error: SmartHubError) -> str:
     """The carrier's refusal for a screen."""
     if error.status in {401, 403}:

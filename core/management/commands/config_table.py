@@ -17,7 +17,8 @@ def table() -> str:
     for option in settings.CONFIG_OPTIONS:
         default = "**required**" if option.required else _cell(option.default)
         demo = "" if option.demo is None else _cell(option.demo)
-        lines.append(f"| `{option.name}` | {default} | {demo} | {option.help} |")
+        in_a_file = f" Or `{option.name}_FILE`." if option.secret else ""
+        lines.append(f"| `{option.name}` | {default} | {demo} | {option.help}{in_a_file} |")
     return "\n".join(lines) + "\n"
 
 
