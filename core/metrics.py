@@ -17,6 +17,9 @@ _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 REQUESTS = Counter("portal_requests_total", "Requests answered.", ["view", "method", "status"])
 REQUEST_SECONDS = Histogram("portal_request_seconds", "Time to answer a request.", ["view"], buckets=_BUCKETS)
 CARRIER_CALLS = Counter("portal_carrier_calls_total", "Calls to the carrier.", ["call", "lane", "outcome"])
+CARRIER_BREAKER = Counter(
+    "portal_carrier_breaker_total", "Times the breaker of the carrier opened and closed.", ["event"]
+)
 CARRIER_SECONDS = Histogram("portal_carrier_seconds", "Time of a call to the carrier.", ["call"], buckets=_BUCKETS)
 
 

@@ -10,12 +10,13 @@ class SimsConfig(AppConfig):
         """Say which pushes this app acts on, and what it can write in the background; fill the dashboard."""
         from core import facts
         from core.exports import register
-        from sims import dashboard, exports_costs, run_files  # models are there from here on
+        from sims import banner, dashboard, exports_costs, run_files  # models are there from here on
         from sims.selectors import detail
         from sims.services import push_handlers
 
         push_handlers.register()
         dashboard.register()
+        banner.register()
         for name, question in detail.QUESTIONS.items():
             facts.register(name, question, place=facts.SIM)
         register(exports_costs.EXPORTER)

@@ -11,7 +11,7 @@ from django.core.cache import cache
 
 from core.queue import enqueue
 from sims.models import SyncRun
-from sims.services import statistics, sync, sync_runs, tallies, timeline_store, unknown
+from sims.services import carrier, statistics, sync, sync_runs, tallies, timeline_store, unknown
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
 from sims.services.usage import archive
@@ -32,6 +32,12 @@ def refresh_sim(giccid: str) -> None:
         log.info("refresh.missing", giccid=giccid)
     except SmartHubError as error:
         log.warning("refresh.failed", giccid=giccid, error=str(error))
+
+
+@shared_task
+def refresh_link() -> None:
+    """Ask a carrier that is away whether it answers again. In the queue of people's clicks, which wait for it."""
+    carrier.probe()
 
 
 @shared_task
