@@ -57,8 +57,8 @@ class SmartHub:
 
         `base_url` is taken literally, with or without `/v1`. `read_timeout` bounds the whole answer. A read
         waits for a `Retry-After` up to `retry_after_cap`. `budget_timeout` is how long a call waits for its
-        turn; None is a default by lane. `on_call` is called after each HTTP call, see `transport.OnCall`, and `on_breaker`
-        when the `breaker` opens or closes.
+        turn; None is a default by lane. `on_call` is called after each HTTP call, see `transport.OnCall`;
+        `on_breaker` when the `breaker` opens or closes.
         """
         scheme, host, _ = origin(base_url)
         if scheme not in {"http", "https"} or not host:
