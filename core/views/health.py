@@ -8,11 +8,12 @@ import ipaddress
 import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from core import storage
 from core.heartbeat import queues_without_worker
 from core.metrics import exposition
 
@@ -28,12 +29,10 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 def _database() -> str:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        return storage.database_state()
     except DatabaseError as error:
         log.warning("readyz.database", error=type(error).__name__)
         return "unreachable"
-    return "ok"
 
 
 def _broker_and_workers() -> tuple[str, str]:
@@ -49,9 +48,10 @@ def _broker_and_workers() -> tuple[str, str]:
 @require_safe
 @login_not_required
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when database, broker and a worker for each queue are there, else 503; the body says which is not."""
+    """200 when database, disk, broker and a worker for each queue are there and take what is stored, else 503; the body
+    says which does not."""
     broker, workers = _broker_and_workers()
-    parts = {"database": _database(), "broker": broker, "workers": workers}
+    parts = {"database": _database(), "disk": storage.disk_state(), "broker": broker, "workers": workers}
     ready = all(state == "ok" for state in parts.values())
     return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)
 
