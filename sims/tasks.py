@@ -48,8 +48,9 @@ def full_walk() -> None:
 
 @shared_task
 def follow_changes() -> None:
-    """Read the carrier's change logs since the last time."""
-    sync.run(SyncRun.Kind.CHANGES, trigger="schedule")
+    """Read the carrier's change logs since the last time; while it is away there is nothing to begin."""
+    if not carrier.is_away():
+        sync.run(SyncRun.Kind.CHANGES, trigger="schedule")
 
 
 @shared_task
@@ -106,8 +107,9 @@ def run_sync(run_id: int) -> None:
 
 @shared_task
 def resume_syncs() -> None:
-    """Have interrupted runs gone on with, and begin walks that are due."""
-    sync.resume()
+    """Have interrupted runs gone on with, and begin walks that are due; not while the carrier is away."""
+    if not carrier.is_away():
+        sync.resume()
 
 
 @worker_ready.connect

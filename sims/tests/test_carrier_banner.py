@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from sims.models import CarrierLink
-from sims.services import link
+from sims import tasks
+from sims.models import CarrierLink, SyncRun
+from sims.services import carrier, link
 
 pytestmark = pytest.mark.django_db
 
@@ -100,3 +101,13 @@ def test_asking_to_slow_down_is_kept_with_its_beginning():
     link.forget()
     link.note("", slowed=True)
     assert CarrierLink.objects.get().slowed_since > row.slowed_since
+
+
+def test_no_sync_is_begun_while_the_carrier_is_away(simulator, with_carrier):
+    with with_carrier(BREAKER_FAILURES=1):
+        breaker = carrier._shared_client().breaker
+        breaker.failed(breaker.admit())
+        tasks.follow_changes()
+        tasks.resume_syncs()
+        assert not SyncRun.objects.exists()
+        assert simulator.calls() == []
