@@ -83,6 +83,8 @@ def _settle(operations: Sequence[Operation]) -> None:
             continue
         claimed = claim(operation.pk)
         if claimed is not None and claimed.state in _IN_DOUBT:
+            # What the reading has told of it beside that it is there, such as the subscription that was bought.
+            claimed.result = operation.result
             take_reading(claimed, found.verdict)
 
 

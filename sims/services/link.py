@@ -50,7 +50,6 @@ def note(problem: str, *, slowed: bool = False) -> None:
     try:
         store(problem, slowed=slowed)
     except DatabaseError as error:
-        forget()
         log.warning("link.not_stored", error=type(error).__name__)
 
 
