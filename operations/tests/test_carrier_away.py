@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.utils import timezone
@@ -19,6 +19,7 @@ from operations.tests.helpers import run as run_operation
 from operations.tests.job_helpers import drive, make_all_due, states_of, turn
 from sims.models import Sim
 from sims.services import carrier
+from smarthub import Breaker
 from staff.models import AccountScope
 
 State = Operation.State
@@ -29,7 +30,7 @@ STATE = "{smarthub:breaker}:state"
 def breaker(simulator: Any, with_carrier: Any, valkey: Any) -> Any:
     """A breaker that is on; ``breaker.open()`` and ``breaker.close()`` do what failures and an answer would."""
     with with_carrier(BREAKER_FAILURES=20, BREAKER_PROBE_EVERY=60):
-        found = carrier._shared_client().breaker
+        found = cast(Breaker, carrier._shared_client().breaker)
 
         class Switch:
             def open(self) -> None:
