@@ -41,7 +41,7 @@ def main() -> None:
             result = measure(arguments, simulator, directory)
         finally:
             simulator.stop()
-    result = {"rate": arguments.rate, "machine": machine(), **result}
+        result = {"rate": arguments.rate, "machine": machine(), **result}
     print(f"written to {save(f'outage-{sims}-{arguments.database}', result).name}")
 
 
@@ -55,7 +55,7 @@ def measure(arguments: argparse.Namespace, simulator: Any, directory: Any) -> di
     _leave_behind(simulator, giccids, arguments.queued)
     for kind in (SyncRun.Kind.FULL, SyncRun.Kind.REFERENCE, SyncRun.Kind.STATISTICS, SyncRun.Kind.CHANGES):
         SyncRun.objects.create(kind=kind, state=SyncRun.State.DONE)
-    made_before = len(simulator.changes())
+    made_before = arguments.unknown // 2
     breaker = _open_breaker(simulator)
     with running_portal(directory, simulator):
         _wait(lambda: breaker.opened_at() is None, "the probe")
@@ -65,7 +65,8 @@ def measure(arguments: argparse.Namespace, simulator: Any, directory: Any) -> di
         seconds = time.time() - closed
     calls = simulator.control("GET", "calls", params={"limit": 10_000})["data"]
     counted = Counter(call["call"] for call in calls)
-    changes = Counter(change["giccid"] for change in simulator.changes())
+    log = simulator.control("GET", "changes", params={"limit": 10_000})["data"]
+    changes = Counter(change["giccid"] for change in log)
     result = {
         "queued": arguments.queued,
         "unknown": arguments.unknown,

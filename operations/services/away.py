@@ -7,7 +7,8 @@ change is checked against its SIM as it is now, and one in doubt is settled, wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 import structlog
 from django.conf import settings
@@ -30,14 +31,20 @@ log = structlog.get_logger(__name__)
 TOGETHER_FROM = 5
 """So many that are due at a time are looked at together; fewer cost less one by one."""
 
+GIVEN_FOR = timedelta(seconds=30)
+"""How long those are left to the worker that they were given to."""
+
 _IN_DOUBT = (State.ACCEPTED, State.UNKNOWN)
 
 
 def may_go_on(rows: QuerySet[Operation]) -> QuerySet[Operation]:
-    """Those of ``rows``, which are due, that a worker can do something for: all, unless the carrier is away."""
+    """Those of ``rows``, which are due, that a worker can do something for: not what a worker was just given to look at
+    together with others, and while the carrier is away only what needs nothing of it."""
+    now = timezone.now()
+    rows = rows.exclude(state__in=(State.QUEUED, *_IN_DOUBT), lease_until__gt=now)
     if not is_away():
         return rows
-    expired = Q(state=State.QUEUED, expires_at__lte=timezone.now())
+    expired = Q(state=State.QUEUED, expires_at__lte=now)
     return rows.filter(expired | Q(state__in=(State.SENDING, State.AWAITING_APPROVAL)))
 
 
@@ -51,6 +58,19 @@ def room(most: int) -> int:
 def goes_together(state: str, code: str) -> bool:
     """Whether a due operation is one of those that are looked at together."""
     return state in _IN_DOUBT or (state == State.QUEUED and code in Operation.AWAY_CODES)
+
+
+def hand_over(pks: Collection[int]) -> list[int]:
+    """Those of ``pks`` that are to be looked at together, noted as given to a worker; none where they are too few.
+
+    The note is a lease on a row that is due still, which whoever works on it claims anew. Should the worker be lost,
+    they are given to another when it is over.
+    """
+    if len(pks) < TOGETHER_FROM:
+        return []
+    rows = Operation.objects.filter(pk__in=pks, next_attempt_at__lte=timezone.now())
+    rows.exclude(state=State.SENDING).update(lease_until=timezone.now() + GIVEN_FOR)
+    return sorted(pks)
 
 
 def catch_up(pks: Sequence[int]) -> None:

@@ -25,11 +25,9 @@ def dispatch() -> int:
     due = away.may_go_on(Operation.objects.filter(next_attempt_at__lte=timezone.now(), job__isnull=True))
     rows = due.order_by("next_attempt_at", "pk").values_list("pk", "state", "carrier_code")
     found = list(rows[: away.room(BATCH)])
-    together = {pk for pk, state, code in found if away.goes_together(state, code)}
-    if len(together) < away.TOGETHER_FROM:
-        together = set()
+    together = away.hand_over({pk for pk, state, code in found if away.goes_together(state, code)})
     handed = 0
-    broker_is_there = not together or enqueue(tasks.catch_up, sorted(together))
+    broker_is_there = not together or enqueue(tasks.catch_up, together)
     for pk, state, _code in found:
         if state == State.SENDING:
             # Told here, too: while the broker is away, people should see that it is being looked into.
