@@ -49,7 +49,7 @@ def main() -> None:
 
         simulator = Simulator(directory, fleet=fleet)
         try:
-            with _portal(directory, simulator) as (pids, url):
+            with running_portal(directory, simulator) as (pids, url):
                 result = measure(arguments.sims, simulator, pids, url)
         finally:
             simulator.stop()
@@ -61,7 +61,7 @@ def main() -> None:
 def measure(sims: int, simulator: Any, pids: dict[str, int], url: str) -> dict[str, Any]:
     """Make, confirm and run the job; its figures."""
     simulator.control("PUT", "life", {"events_per_hour": 0})
-    giccids = _mirror(simulator, sims)
+    giccids = mirror_of(simulator, sims)
     session = _signed_in()
     pages = {"list": f"{url}/sims/", "sim": f"{url}/sims/{giccids[0]}/"}
     idle = [_seconds(session, pages) for _ in range(IDLE_SAMPLES)][3:]
@@ -123,7 +123,7 @@ class _Watch:
 
 
 @contextlib.contextmanager
-def _portal(directory: Path, simulator: Any) -> Iterator[tuple[dict[str, int], str]]:
+def running_portal(directory: Path, simulator: Any) -> Iterator[tuple[dict[str, int], str]]:
     """The processes of a demo on the stage's database; answers those whose memory counts, and the address."""
     from demo.__main__ import portal
     from demo.options import Options
@@ -166,7 +166,7 @@ def _answers(url: str) -> bool:
     return False
 
 
-def _mirror(simulator: Any, sims: int) -> list[str]:
+def mirror_of(simulator: Any, sims: int) -> list[str]:
     """Write the carrier's SIMs into the mirror as far as a job looks at them; answers ``sims`` activated ones."""
     from django.db import connection
     from django.utils import timezone

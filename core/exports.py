@@ -23,7 +23,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from core import audit
+from core import audit, storage
 from core.models import Export
 from core.queue import enqueue, enqueue_on_commit
 from core.spreadsheets import CSV, WRITERS, XLSX, Table
@@ -160,7 +160,12 @@ def make(export_id: int) -> None:
         log.info("export.claim_lost", export=export.pk)
     except NotAvailable as refusal:
         _move(export, State.FAILED, finished_at=timezone.now(), message=str(refusal) or _("You may not have it."))
-    except Exception:
+    except Exception as error:
+        trouble = storage.trouble_of(error)
+        if trouble in (storage.Trouble.FULL, storage.Trouble.READ_ONLY):
+            path.unlink(missing_ok=True)
+            _wait_for_room(export, trouble)
+            return
         log.exception("export.failed", export=export.pk)
         again = timezone.now() + timedelta(seconds=10)
         _move(export, State.WAITING, next_attempt_at=again, message=_("It could not be made; it is tried again."))
@@ -232,6 +237,14 @@ def _move(export: Export, to: str, **fields: Any) -> bool:
     values = {"lease_until": None, "next_attempt_at": None, **fields}
     rows = Export.objects.filter(pk=export.pk, state=State.RUNNING, lease_until=export.lease_until)
     return bool(rows.update(state=to, **values))
+
+
+def _wait_for_room(export: Export, trouble: str) -> None:
+    """It is not the file's fault, so it counts as no attempt."""
+    log.warning("export.no_room", export=export.pk, trouble=trouble)
+    again = timezone.now() + _LEASE
+    message = _("There is no room for the file at the moment; it is tried again.")
+    _move(export, State.WAITING, next_attempt_at=again, attempts=F("attempts") - 1, message=message)
 
 
 def _finish(export: Export, path: Path, rows: int) -> bool:

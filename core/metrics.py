@@ -26,6 +26,9 @@ _LONG_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0)
 REQUESTS = Counter("portal_requests_total", "Requests answered.", ["view", "method", "status"])
 REQUEST_SECONDS = Histogram("portal_request_seconds", "Time to answer a request.", ["view"], buckets=_BUCKETS)
 CARRIER_CALLS = Counter("portal_carrier_calls_total", "Calls to the carrier.", ["call", "lane", "outcome"])
+CARRIER_BREAKER = Counter(
+    "portal_carrier_breaker_total", "Times the breaker of the carrier opened and closed.", ["event"]
+)
 CARRIER_SECONDS = Histogram("portal_carrier_seconds", "Time of a call to the carrier.", ["call"], buckets=_BUCKETS)
 PUSHES = Counter("portal_pushes_total", "Pushes worked on, by what became of them.", ["outcome"])
 PUSH_SECONDS = Histogram("portal_push_seconds", "Time from a push's coming to its end.", buckets=_LONG_BUCKETS)

@@ -89,6 +89,16 @@ def approval_queue(user: User | AnonymousUser) -> ApprovalQueue:
     )
 
 
+def why_it_waits(job: BatchJob) -> str:
+    """The sentence why nothing of a running job is sent, where the carrier is away; empty otherwise.
+
+    The oldest change that is yet to be sent is the next one, so it is the one that knows.
+    """
+    waiting = Operation.objects.filter(job=job, state=Operation.State.QUEUED).order_by("pk")
+    code, message = waiting.values_list("carrier_code", "message").first() or ("", "")
+    return message if code in Operation.AWAY_CODES else ""
+
+
 def expected_seconds(job: BatchJob) -> float | None:
     """How long the plan will take at least, by the call budget; ``None`` without a limit of calls.
 

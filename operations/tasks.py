@@ -23,6 +23,14 @@ def run_operation(operation_id: int) -> None:
 
 
 @shared_task
+def catch_up(operation_ids: list[int]) -> None:
+    """Go on with operations that waited for the carrier, reading their SIMs together."""
+    from operations.services import away  # the services enqueue this task
+
+    away.catch_up(operation_ids)
+
+
+@shared_task
 def dispatch_operations() -> int:
     """Hand over what is due; answers how many."""
     from operations.services.dispatch import dispatch  # the services enqueue these tasks

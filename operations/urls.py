@@ -15,6 +15,7 @@ urlpatterns = [
     path("operations/<int:pk>/approve/", deciding.approve, name="approve"),
     path("operations/<int:pk>/refuse/", deciding.refuse, name="refuse"),
     path("operations/<int:pk>/cancel/", deciding.cancel, name="cancel"),
+    path("operations/<int:pk>/extend/", deciding.extend, name="extend"),
     path("sims/<str:giccid>/operations/", dialogs.create, name="create"),
     path("sims/<str:giccid>/operations/now/", dialogs.of_sim, name="of_sim"),
     path("sims/<str:giccid>/operations/<str:kind>/", dialogs.dialog, name="dialog"),

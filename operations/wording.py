@@ -29,6 +29,7 @@ _NO_CLEAR_ANSWER: dict[str, Callable[[], str]] = {
     "not_json": lambda: _("The answer was not one of the carrier's."),
     "wrong_type": lambda: _("The answer was not one of the carrier's."),
     "server_error": lambda: _("The carrier had an error of its own."),
+    "carrier_away": lambda: _("The carrier does not answer at the moment."),
     "connect": lambda: _("The carrier could not be reached."),
     "rate_limited": lambda: _("The carrier asked to slow down."),
     "budget": lambda: _("No call to the carrier was free in time."),

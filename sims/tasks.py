@@ -11,7 +11,7 @@ from django.core.cache import cache
 
 from core.queue import enqueue
 from sims.models import SyncRun
-from sims.services import statistics, sync, sync_runs, tallies, timeline_store, unknown
+from sims.services import carrier, statistics, sync, sync_runs, tallies, timeline_store, unknown
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
 from sims.services.usage import archive
@@ -35,6 +35,12 @@ def refresh_sim(giccid: str) -> None:
 
 
 @shared_task
+def refresh_link() -> None:
+    """Ask a carrier that is away whether it answers again. In the queue of people's clicks, which wait for it."""
+    carrier.probe()
+
+
+@shared_task
 def full_walk() -> None:
     """Walk the carrier's whole list, or go on with an interrupted walk."""
     sync.run(SyncRun.Kind.FULL, trigger="schedule")
@@ -42,8 +48,9 @@ def full_walk() -> None:
 
 @shared_task
 def follow_changes() -> None:
-    """Read the carrier's change logs since the last time."""
-    sync.run(SyncRun.Kind.CHANGES, trigger="schedule")
+    """Read the carrier's change logs since the last time; while it is away there is nothing to begin."""
+    if not carrier.is_away():
+        sync.run(SyncRun.Kind.CHANGES, trigger="schedule")
 
 
 @shared_task
@@ -100,8 +107,9 @@ def run_sync(run_id: int) -> None:
 
 @shared_task
 def resume_syncs() -> None:
-    """Have interrupted runs gone on with, and begin walks that are due."""
-    sync.resume()
+    """Have interrupted runs gone on with, and begin walks that are due; not while the carrier is away."""
+    if not carrier.is_away():
+        sync.resume()
 
 
 @worker_ready.connect

@@ -10,13 +10,14 @@ from pydantic import ValidationError
 
 from smarthub import contract
 from smarthub.answers import doubtful
+from smarthub.breaker import Breaker
 from smarthub.budget import Budget, Lane
 from smarthub.calls import CALLS, Call
 from smarthub.contract import BatchKind, Effective, Page
 from smarthub.errors import SmartHubError
 from smarthub.exchange import Answer, Exchanger, origin
 from smarthub.tolerant import WireModel, why_unreadable
-from smarthub.transport import OnCall, Params, Transport
+from smarthub.transport import OnBreaker, OnCall, Params, Transport
 from smarthub.values import check_giccid, format_time, is_giccid, path_segment
 
 M = TypeVar("M", bound=WireModel)
@@ -40,6 +41,7 @@ class SmartHub:
         api_key: str,
         *,
         budget: Budget | None = None,
+        breaker: Breaker | None = None,
         lane: Lane = Lane.AGENT,
         connect_timeout: float = 3.0,
         read_timeout: float = 10.0,
@@ -51,14 +53,15 @@ class SmartHub:
         max_response_bytes: int = 16 * 1024 * 1024,
         on_call: OnCall | None = None,
         request_id: Callable[[], str] | None = None,
+        on_breaker: OnBreaker | None = None,
     ) -> None:
         """Times in seconds.
 
         `base_url` is taken literally, with or without `/v1`. `read_timeout` bounds the whole answer. A read
         waits for a `Retry-After` up to `retry_after_cap`. `budget_timeout` is how long a call waits for its
-        turn; None is a default by lane. `on_call` is called after each HTTP call, see `transport.OnCall`.
-        What `request_id` answers goes along as `X-Request-ID` (assumed: the carrier lets a header pass that it does
-        not know), unless it is empty.
+        turn; None is a default by lane. `on_call` is called after each HTTP call, see `transport.OnCall`;
+        `on_breaker` when the `breaker` opens or closes. What `request_id` answers goes along as `X-Request-ID`
+        (assumed: the carrier lets a header pass that it does not know), unless it is empty.
         """
         scheme, host, _ = origin(base_url)
         if scheme not in {"http", "https"} or not host:
@@ -83,6 +86,8 @@ class SmartHub:
             retry_after_cap=retry_after_cap,
             call_timeout=connect_timeout + read_timeout,
             on_call=on_call,
+            breaker=breaker,
+            on_breaker=on_breaker,
         )
 
     def __repr__(self) -> str:
@@ -95,6 +100,11 @@ class SmartHub:
         """The call budget this client takes from."""
         return self._transport.budget
 
+    @property
+    def breaker(self) -> Breaker | None:
+        """What keeps calls back while the carrier is away."""
+        return self._transport.breaker
+
     def with_lane(self, lane: Lane) -> "SmartHub":
         """The same client for another lane; connections and budget are shared."""
         other = copy.copy(self)
@@ -106,7 +116,7 @@ class SmartHub:
         call would.
 
         So one can note that a call is about to leave when it really is. For one call of one thread; a turn that is
-        not used is lost. Raises BudgetDenied and BudgetUnavailable.
+        not used is lost. Raises BudgetDenied, BudgetUnavailable and CarrierAway.
         """
         other = copy.copy(self)
         other._transport = self._transport.with_turn(self.lane)

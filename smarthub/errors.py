@@ -96,6 +96,15 @@ class BudgetUnavailable(Transient):
     outcome = "budget_unavailable"
 
 
+class CarrierAway(Transient):
+    """The carrier has not answered for a while (`smarthub.breaker`): the call certainly was not made.
+
+    `retry_after`: seconds until somebody may ask again whether it answers.
+    """
+
+    outcome = "carrier_away"
+
+
 class Rejected(SmartHubError):
     """The carrier says no (4xx); nothing changed and the same call would be refused again."""
 

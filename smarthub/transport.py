@@ -6,20 +6,24 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
 from smarthub import errors
 from smarthub.answers import doubtful, error_of, read_answer
+from smarthub.breaker import OPEN, PROBE, Admission, Breaker
 from smarthub.budget import Budget, Lane
-from smarthub.calls import Call
+from smarthub.calls import CALLS, Call
 from smarthub.exchange import Answer, ExchangeFailed, Exchanger, Secret, origin
 
 logger = logging.getLogger(__name__)
 
 # Gets: call name, HTTP method, outcome, status or None, seconds, lane. Outcomes are the `outcome` of the
-# error classes, `ok`, and `redirect` for an answer that sent us on.
+# error classes, `ok`, and `redirect` for an answer that sent us on. `carrier_away` is a call that did not leave.
 OnCall = Callable[[str, str, str, int | None, float, Lane], None]
+# Gets `opened` or `closed` when a call of this process did that to the breaker.
+OnBreaker = Callable[[str], None]
 Params = Sequence[tuple[str, str]]
 
 MAX_REDIRECTS = 5
@@ -29,6 +33,9 @@ _BACKOFF_CAP = 5.0
 # How long a lane waits for the shared budget before it gives up, in seconds. The agent's lane hardly waits, since it
 # comes first; when it does (a 429 paused everything), its row is tried again later rather than outliving its claim.
 BUDGET_PATIENCE: Mapping[Lane, float] = {Lane.AGENT: 1.5, Lane.PUSH: 30.0, Lane.BULK: 10.0, Lane.SYNC: 120.0}
+_NOT_SENT = (errors.BudgetDenied, errors.BudgetUnavailable, errors.CarrierAway)
+_PROBE = CALLS["get_root"]
+"""What is asked to find out whether the carrier answers again: the cheapest of its reads."""
 _NOT_WORTH_REPEATING = frozenset({"redirect_refused", "bad_url", "too_large", "wrong_type"})
 
 
@@ -47,6 +54,8 @@ class Transport:
         retry_after_cap: float,
         call_timeout: float,
         on_call: OnCall | None,
+        breaker: Breaker | None = None,
+        on_breaker: OnBreaker | None = None,
     ) -> None:
         """`call_timeout`: seconds that one try, with its redirects, may take."""
         self.base_url = base_url
@@ -58,16 +67,18 @@ class Transport:
         self._retry_after_cap = retry_after_cap
         self._call_timeout = call_timeout
         self._on_call = on_call
-        self._turn_taken = False
+        self.breaker = breaker
+        self._on_breaker = on_breaker
+        self._turn: Admission | None = None
 
     def with_turn(self, lane: Lane) -> "Transport":
         """The same transport with the turn of its next request taken from the budget; for one call of one thread.
 
-        Raises BudgetDenied and BudgetUnavailable.
+        Raises BudgetDenied, BudgetUnavailable and CarrierAway.
         """
-        self._wait_for_budget(None, lane)
+        turn = self._take_turn(None, lane)
         other = copy.copy(self)
-        other._turn_taken = True
+        other._turn = turn
         return other
 
     def request(self, call: Call, path: str, lane: Lane, params: Params = (), payload: Any = None) -> Any:
@@ -80,7 +91,7 @@ class Transport:
             failure: errors.Transient
             try:
                 return read_answer(call, self._try(call, path, lane, params, payload), self.secret)
-            except (errors.BudgetDenied, errors.BudgetUnavailable):
+            except _NOT_SENT:
                 raise
             except errors.Transient as error:
                 failure = error
@@ -114,30 +125,60 @@ class Transport:
         home = origin(self.base_url)
         deadline: float | None = None
         for _ in range(MAX_REDIRECTS + 1):
-            self._wait_for_budget(call, lane)
+            turn = self._take_turn(call, lane)
             deadline = deadline or time.monotonic() + self._call_timeout
-            answer = self._exchange(call, url, body, lane, at_home=origin(url) == home, deadline=deadline)
+            answer = self._exchange(call, url, body, lane, turn, at_home=origin(url) == home, deadline=deadline)
             if answer.status not in _REDIRECTS:
                 return answer
             url = self._next_url(call, url, answer)
         raise _refused(call, answer.status)
 
-    def _wait_for_budget(self, call: Call | None, lane: Lane) -> None:
-        if self._turn_taken:
-            self._turn_taken = False
-            return
-        if self.budget is None:
-            return
-        patience = BUDGET_PATIENCE[lane] if self._budget_timeout is None else self._budget_timeout
+    def _take_turn(self, call: Call | None, lane: Lane) -> Admission:
+        """Wait until a request may leave: the breaker lets it, and its turn in the budget has come."""
+        if self._turn is not None:
+            turn, self._turn = self._turn, None
+            return turn
         try:
-            self.budget.acquire(lane, patience)
-        except (errors.BudgetDenied, errors.BudgetUnavailable) as error:
-            if call is not None:
-                error.call = call.name
+            turn = self._pass_breaker(call, lane)
+            self._wait_for_budget(lane)
+        except _NOT_SENT as error:
+            error.call = call.name if call is not None else ""
             raise
+        return turn
+
+    def _pass_breaker(self, call: Call | None, lane: Lane) -> Admission:
+        if self.breaker is None:
+            return Admission(0)
+        admission = self.breaker.admit()
+        if admission.state == PROBE:
+            self._probe(admission, lane)
+            admission = self.breaker.admit()
+        if admission.state == OPEN:
+            if self._on_call is not None:
+                name, method = (call.name, call.method) if call is not None else ("any", "")
+                self._on_call(name, method, errors.CarrierAway.outcome, None, 0.0, lane)
+            raise errors.CarrierAway("carrier_away", retry_after=admission.wait)
+        return admission
+
+    def _probe(self, admission: Admission, lane: Lane) -> None:
+        """Ask the carrier for something cheap; any answer of its own closes the breaker."""
+        assert self.breaker is not None  # tells the type checker what the caller ensures
+        self._wait_for_budget(lane)
+        # Not longer than until the next one: a carrier that hangs is to hold up one worker at a time.
+        deadline = time.monotonic() + min(self._call_timeout, self.breaker.probe_every)
+        url = self.base_url + _PROBE.path
+        try:
+            self._exchange(_PROBE, url, None, lane, admission, at_home=True, deadline=deadline)
+        except errors.Transient as error:
+            logger.info("the carrier still does not answer: %s", error)
+
+    def _wait_for_budget(self, lane: Lane) -> None:
+        if self.budget is not None:
+            patience = BUDGET_PATIENCE[lane] if self._budget_timeout is None else self._budget_timeout
+            self.budget.acquire(lane, patience)
 
     def _exchange(
-        self, call: Call, url: str, body: bytes | None, lane: Lane, *, at_home: bool, deadline: float
+        self, call: Call, url: str, body: bytes | None, lane: Lane, turn: Admission, *, at_home: bool, deadline: float
     ) -> Answer:
         started = time.monotonic()
         key = self.secret if at_home else None
@@ -150,6 +191,7 @@ class Transport:
                 failure = doubtful(call, error.code, error.status)
             else:
                 failure = errors.Transient(error.code, call=call.name)
+        self._note(turn, answer)
         self._report(call, answer, failure, time.monotonic() - started, lane)
         if failure is not None:
             raise failure
@@ -157,6 +199,24 @@ class Transport:
         if answer.status == 429 and self.budget is not None:
             self._slow_down(call, answer)
         return answer
+
+    def _note(self, turn: Admission, answer: Answer | None) -> None:
+        """Tell the breaker how it went, and begin gently with a carrier that is back."""
+        if self.breaker is None:
+            return
+        event = ""
+        if answer is None or answer.status >= 500:
+            if self.breaker.failed(turn):
+                event = "opened"
+        elif self.breaker.answered(turn):
+            event = "closed"
+            if self.budget is not None:
+                with suppress(errors.BudgetUnavailable):
+                    self.budget.penalise(None)
+        if event:
+            logger.warning("the breaker of the carrier %s", event)
+            if self._on_breaker is not None:
+                self._on_breaker(event)
 
     def _slow_down(self, call: Call, answer: Answer) -> None:
         try:

@@ -95,6 +95,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("SMARTHUB_CONNECT_TIMEOUT", float, 3.0, "Seconds to wait for a connection to the carrier."),
     Option("SMARTHUB_READ_TIMEOUT", float, 30.0, "Seconds to wait for the carrier's answer.", demo=10.0),
     Option("SMARTHUB_REQUEST_ID", bool, True, "Send the id of the request behind a call along, as X-Request-ID."),
+    Option(
+        "BREAKER_FAILURES",
+        int,
+        5,
+        "Calls in a row without an answer after which no more leave until the carrier answers a probe; 0: never.",
+    ),
+    Option("BREAKER_PROBE_EVERY", int, 10, "Seconds between two such probes, over all processes."),
     Option("SYNC_FULL_EVERY", int, 6 * 3600, "Seconds between full walks of the carrier's list."),
     Option("SYNC_CHANGES_EVERY", int, 60, "Seconds between readings of the carrier's change logs.", demo=10),
     Option("SYNC_REFERENCE_EVERY", int, 3600, "Seconds between readings of accounts, plans and pools."),

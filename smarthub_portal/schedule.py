@@ -40,6 +40,7 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "notifications.delivery_tasks.prune_deliveries": 3600,
         "sms.tasks.poll_deliveries": 10,
         "sms.tasks.remove_old_texts": 3600,
+        "sims.tasks.refresh_link": config["BREAKER_PROBE_EVERY"],
         "sims.tasks.follow_changes": config["SYNC_CHANGES_EVERY"],
         "sims.tasks.full_walk": config["SYNC_FULL_EVERY"],
         "sims.tasks.resume_syncs": 30,

@@ -28,6 +28,8 @@ _DEFAULTS = {
     "SMARTHUB_BASE_URL": "http://127.0.0.1:9/v1",
     "SMARTHUB_API_KEY": "test-key",
     "SMARTHUB_RATE": "0",
+    # Tests make one call fail again and again, with no other in between; those of the breaker set it.
+    "BREAKER_FAILURES": "0",
     "DATA_DIR": str(RUN_DIR / f"data{_WORKER}"),
     "REDIS_URL": f"unix://{RUN_DIR / 'valkey.sock'}?db={_VALKEY_DATABASE}",
     "LOG_LEVEL": "WARNING",

@@ -38,7 +38,7 @@ def test_ready_when_every_queue_has_a_worker(client: Client) -> None:
     heartbeat.beat(ALL_QUEUES)
     response = client.get("/readyz")
     assert response.status_code == 200, response.content
-    assert response.json() == {"ready": True, "database": "ok", "broker": "ok", "workers": "ok"}
+    assert response.json() == {"ready": True, "database": "ok", "disk": "ok", "broker": "ok", "workers": "ok"}
 
 
 @pytest.mark.django_db
@@ -54,7 +54,13 @@ def test_a_queue_without_worker_is_named(client: Client) -> None:
 def test_not_ready_without_the_broker(client: Client, nobody_at_the_broker: None) -> None:
     response = client.get("/readyz")
     assert response.status_code == 503
-    assert response.json() == {"ready": False, "database": "ok", "broker": "unreachable", "workers": "unknown"}
+    assert response.json() == {
+        "ready": False,
+        "database": "ok",
+        "disk": "ok",
+        "broker": "unreachable",
+        "workers": "unknown",
+    }
 
 
 def test_a_worker_goes_on_without_the_broker(nobody_at_the_broker: None) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -10,8 +13,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from core.request_context import current_request
+from core.storage import Trouble, trouble_of
 
 log = structlog.get_logger(__name__)
+
+RETRY_AFTER = 30
+"""Seconds after which a program may try again what could not be stored."""
 
 
 def _page(request: HttpRequest, status: int, template: str = "") -> HttpResponse:
@@ -40,14 +47,50 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500. Asks neither session nor database: one of them may be what has failed."""
-    return _bare(500)
+    """500, or 503 with ``Retry-After`` where the database or the disk takes nothing: then it may be tried again.
+
+    Asks neither session nor database: one of them may be what has failed.
+    """
+    # Django calls this while it handles the exception, wherever that was raised.
+    trouble = trouble_of(sys.exc_info()[1])
+    if trouble is None:
+        return _bare(500)
+    title, text = _TROUBLES[trouble]()
+    if trouble in (Trouble.AWAY, Trouble.BUSY):
+        # Who loses the database while it commits can't know which of both it did.
+        advice = _("What you asked for may or may not have been done: please look before you try again in a minute.")
+    else:
+        advice = _("What you asked for was not done. Please go back and try again in a minute.")
+    log.warning("request.not_stored", trouble=str(trouble))
+    response = _bare(503, title=title, text=text, advice=advice)
+    response["Retry-After"] = str(RETRY_AFTER)
+    return response
 
 
-def _bare(status: int) -> HttpResponse:
+_TROUBLES: dict[Trouble, Callable[[], tuple[str, str]]] = {
+    Trouble.READ_ONLY: lambda: (
+        _("Nothing can be changed at the moment"),
+        _("The portal’s database can only be read now. What is known is shown as usual."),
+    ),
+    Trouble.FULL: lambda: (
+        _("Nothing can be stored at the moment"),
+        _("The portal has no room left on its disk. What is known is shown as usual."),
+    ),
+    Trouble.AWAY: lambda: (
+        _("The portal is not ready"),
+        _("It can’t reach its database."),
+    ),
+    Trouble.BUSY: lambda: (
+        _("The portal is too busy"),
+        _("Its database could not take this in time."),
+    ),
+}
+
+
+def _bare(status: int, **context: str) -> HttpResponse:
     request_id = current_request().request_id
     try:
-        body = render_to_string(f"errors/{status}.html", {"request_id": request_id})
+        body = render_to_string(f"errors/{status}.html", {"request_id": request_id, **context})
     except Exception as error:  # the last page of all must come, in whatever form
         log.exception("error_page.failed", error=type(error).__name__)
         body = format_html(

@@ -8,11 +8,11 @@ import ipaddress
 import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from core import storage
 from core.broker import queues
 from core.heartbeat import queues_without_worker
 from core.metrics import exposition
@@ -32,18 +32,12 @@ PATIENCE = 2.0
 """Seconds within which database and broker answer, or do not count as there."""
 
 
-def _ask_database() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-
-
 def _database() -> str:
     try:
-        within(PATIENCE, _ask_database)
+        return within(PATIENCE, storage.database_state)
     except Exception as error:  # noqa: BLE001 - as below
         log.warning("readyz.database", error=type(error).__name__)
         return "unreachable"
-    return "ok"
 
 
 def _broker_and_workers() -> tuple[str, str]:
@@ -58,12 +52,13 @@ def _broker_and_workers() -> tuple[str, str]:
 @require_safe
 @login_not_required
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when database, broker and a worker for each queue are there, else 503; the body says which is not.
+    """200 when database, disk, broker and a worker for each queue are there and take what is stored, else 503; the body
+    says which does not.
 
-    Answers within twice :data:`PATIENCE`, also where one of them neither answers nor refuses.
+    Answers within twice :data:`PATIENCE`, also where database or broker neither answers nor refuses.
     """
     broker, workers = _broker_and_workers()
-    parts = {"database": _database(), "broker": broker, "workers": workers}
+    parts = {"database": _database(), "disk": storage.disk_state(), "broker": broker, "workers": workers}
     ready = all(state == "ok" for state in parts.values())
     return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)
 

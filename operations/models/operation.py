@@ -37,6 +37,11 @@ class Operation(models.Model):
     OPEN_STATES = (State.AWAITING_APPROVAL, State.QUEUED, State.SENDING, State.ACCEPTED, State.UNKNOWN)
     """While an exclusive operation is in one of these, its SIM takes no other."""
 
+    CARRIER_AWAY = "carrier_away"
+    """``carrier_code`` of what was not sent because the portal knows that the carrier is away."""
+    AWAY_CODES = (CARRIER_AWAY, "connect")
+    """``carrier_code`` of what certainly was not sent because nobody answers at the carrier."""
+
     sim = models.ForeignKey(
         "sims.Sim", verbose_name=_("SIM"), on_delete=models.PROTECT, related_name="operations", db_index=False
     )
@@ -128,6 +133,11 @@ class Operation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} #{self.pk}"
+
+    @property
+    def waits_for_carrier(self) -> bool:
+        """Whether it was to be sent, and is not, because the carrier does not answer."""
+        return self.state == self.State.QUEUED and self.carrier_code in self.AWAY_CODES
 
 
 class OperationAttempt(models.Model):

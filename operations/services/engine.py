@@ -17,8 +17,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from operations.kinds import KINDS
-from operations.models import Operation, OperationAttempt
+from operations.models import BatchJob, Operation, OperationAttempt
 from operations.services import approval, scheduled
+from operations.services.allowed import why_not_send
+from operations.services.jobs.chunks import lock_job
 from operations.services.jobs.counts import recount
 from operations.services.readback import read_back, refresh_mirror
 from operations.services.transitions import (
@@ -27,6 +29,7 @@ from operations.services.transitions import (
     claim,
     conclude,
     end_attempt,
+    is_fresh,
     lane_of,
     lease,
     move,
@@ -36,6 +39,7 @@ from operations.services.transitions import (
     tell_timeline,
 )
 from operations.wording import explain, no_clear_answer
+from sims.models import Sim
 from sims.services.carrier import get_client
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
@@ -54,7 +58,11 @@ def advance(operation_id: int) -> None:
         if operation is None:
             return
         if operation.state == State.QUEUED:
+            waited = operation.carrier_code == Operation.CARRIER_AWAY
             _send(operation)
+            if waited or operation.carrier_code == Operation.CARRIER_AWAY:
+                # What waited with many is read back with many (``away``); what waits on is left to the dispatcher.
+                return
         elif operation.state == State.SENDING:
             mark_lost(operation)
         elif operation.state in {State.ACCEPTED, State.UNKNOWN}:
@@ -98,6 +106,8 @@ def _send(operation: Operation) -> None:
     if not _may_be_sent(operation):
         return
     try:
+        if _read_anew(operation) and not _may_be_sent(operation):
+            return
         operation.before = _prepared(operation)
         # Waited for before the row says that it is sent: of what is killed in this queue nothing is in doubt.
         client = get_client(lane_of(operation)).with_turn()
@@ -111,6 +121,8 @@ def _send(operation: Operation) -> None:
     now = timezone.now()
     until = now + lease(lane_of(operation))
     with transaction.atomic():
+        if not _job_goes_on(operation):
+            return
         claimed = move(
             operation,
             State.SENDING,
@@ -137,16 +149,41 @@ def _may_be_sent(operation: Operation) -> bool:
         message = _("It could not be sent in time, so it was not sent.")
         if operation.sends:
             message = _("The carrier did not take it in time; the change is not there.")
+        who = _("%(who)s asked for it.") % {"who": operation.actor.get_username()}
         conclude(
-            operation, State.EXPIRED, message=f"{message} {operation.message}".strip(), code=operation.carrier_code
+            operation,
+            State.EXPIRED,
+            message=" ".join(filter(None, (message, operation.message, who))),
+            code=operation.carrier_code,
         )
         return False
-    kind = KINDS[operation.kind]
-    # The SIM may have changed since the wish. After a sending in doubt the carrier is asked instead of the mirror.
-    sentence = "" if operation.sends else kind.refusal(operation.sim) or kind.conflict(operation.sim, operation.params)
+    # The SIM and who asked may have changed since the wish.
+    sentence = why_not_send(operation)
     if sentence:
         conclude(operation, State.FAILED, message=_("Not sent: %(reason)s") % {"reason": sentence})
     return not sentence
+
+
+def _read_anew(operation: Operation) -> bool:
+    """Read the SIM of a change that waited for the carrier, for others may have changed it there meanwhile; ``False``
+    where that is not so, or was just done. Raises carrier errors."""
+    if not operation.waits_for_carrier or is_fresh(operation.sim):
+        return False
+    read_sim(operation.sim.giccid, lane=lane_of(operation), source=Source.READ_BACK)
+    operation.sim = Sim.objects.select_related("plan").get(pk=operation.sim_id)
+    return True
+
+
+def _job_goes_on(operation: Operation) -> bool:
+    """Whether the job of the operation, if it is of one, still sends. Locked, so that a pause comes before the sending
+    or after it. Where it does not, the operation waits until the job gives it out again."""
+    if operation.job_id is None:
+        return True
+    job = lock_job(operation.job_id)
+    if job.state == BatchJob.State.RUNNING and job.cancelled_at is None:
+        return True
+    move(operation, State.QUEUED, next_attempt_at=None)
+    return False
 
 
 def _prepared(operation: Operation) -> dict[str, object]:
@@ -164,11 +201,14 @@ def _not_prepared(operation: Operation, error: errors.SmartHubError) -> None:
     if isinstance(error, errors.Rejected):
         conclude(operation, State.FAILED, message=explain(error), code=error.code)
         return
-    delay = send_again_delay(operation.sends + 1, error)
+    again = _not_after_expiry(operation, send_again_delay(operation.sends + 1, error))
+    if isinstance(error, errors.CarrierAway):
+        # Due all the time, the oldest first, and held back by the dispatcher until the carrier answers.
+        again = operation.created_at
     move(
         operation,
         State.QUEUED,
-        next_attempt_at=_not_after_expiry(operation, delay),
+        next_attempt_at=again,
         carrier_code=error.code[:80],
         message=explain(error),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 RESTORED = "restored"
 """The code of an operation that may have been sent in a time that a restored database does not know of."""
+LANDED_AFTER = timedelta(minutes=1)
+"""A request whose answer was lost so long ago has landed, or never will."""
 
 
 def read_back(operation: Operation) -> None:
@@ -54,6 +56,27 @@ def read_back(operation: Operation) -> None:
         log.exception("operation.read_back_failed", operation=operation.pk)
         _not_read(operation, attempt, errors.Transient("internal_error"))
         return
+    _follow(operation, attempt, verdict, tries)
+
+
+def take_reading(operation: Operation, verdict: Verdict) -> None:
+    """What follows of a look that was taken at the SIMs of many operations at once, thoroughly. The claim is ours.
+
+    Where a request that was lost has had all the time to land, and sending again is harmless, one such look decides.
+    """
+    attempt = start_attempt(operation, OperationAttempt.Step.READ_BACK)
+    tries = operation.readbacks + 1
+    if operation.state == State.UNKNOWN and KINDS[operation.kind].idempotent and _sent_long_ago(operation):
+        tries = max(tries, _last_try(operation))
+    _follow(operation, attempt, verdict, tries)
+
+
+def _sent_long_ago(operation: Operation) -> bool:
+    sent = operation.attempts.filter(step=OperationAttempt.Step.SEND).order_by("-pk").first()
+    return sent is not None and timezone.now() - sent.started_at > LANDED_AFTER
+
+
+def _follow(operation: Operation, attempt: OperationAttempt, verdict: Verdict, tries: int) -> None:
     if verdict == Verdict.YES:
         _there(operation, attempt)
     elif tries < _last_try(operation):
@@ -144,13 +167,20 @@ def _certainly_not_there(operation: Operation, attempt: OperationAttempt, verdic
 def _not_read(operation: Operation, attempt: OperationAttempt, error: errors.SmartHubError) -> None:
     """The reading failed, which says nothing of the change; it does not count as a try."""
     now = timezone.now()
+    if isinstance(error, errors.CarrierAway):
+        # Nobody was asked; the dispatcher holds it back until the carrier answers, however long that takes.
+        _look_later(operation, attempt, now + look_again_delay(operation, now, None), error)
+        return
     patience = timedelta(seconds=settings.CONFIG["OPERATION_EXPIRES_AFTER"])
     if now - (operation.first_sent_at or operation.created_at) > patience:
         message = _("Whether the change arrived could not be read for a long time. %(why)s") % {"why": explain(error)}
         _to_a_person(operation, attempt, message, error.code)
         return
+    _look_later(operation, attempt, now + look_again_delay(operation, now, error.retry_after), error)
+
+
+def _look_later(operation: Operation, attempt: OperationAttempt, again: datetime, error: errors.SmartHubError) -> None:
     with transaction.atomic():
-        again = now + look_again_delay(operation, now, error.retry_after)
         if move(operation, operation.state, next_attempt_at=again):
             end_attempt(attempt, outcome=operation.state, status=error.status, code=error.code, detail=explain(error))
 

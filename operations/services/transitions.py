@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from core import audit, events
 from operations.kinds import KINDS
 from operations.models import Operation, OperationAttempt
-from sims.models import TimelineEvent
+from sims.models import Sim, TimelineEvent
 from sims.services.timeline import operation_told, record_operations
 from sims.services.timeline_store import Told
 from smarthub import Lane, errors
@@ -31,6 +31,9 @@ READ_BACK_DELAYS = (1, 2, 3, 6, 8, 10)
 NOT_THERE_AFTER = 4
 """Readings without the change before it is certainly not there: 12 seconds."""
 
+FRESH = timedelta(seconds=60)
+"""A SIM that was read so long ago at most is not read again before a change that waited for the carrier is sent."""
+
 OUTCOMES = {
     State.ACCEPTED: Outcome.SUCCESS,
     State.DONE: Outcome.SUCCESS,
@@ -43,6 +46,11 @@ OUTCOMES = {
 def lane_of(operation: Operation) -> Lane:
     """The lane of the call budget that its calls wait in: what belongs to a job lets people's clicks go first."""
     return Lane.AGENT if operation.job_id is None else Lane.BULK
+
+
+def is_fresh(sim: Sim) -> bool:
+    """Whether the mirror's row is as the carrier had it a moment ago."""
+    return timezone.now() - sim.observed_at < FRESH
 
 
 def lease(lane: Lane = Lane.AGENT) -> timedelta:
@@ -143,13 +151,14 @@ def conclude(
 
 
 def tell_who_looks(operations: Sequence[Operation]) -> None:
-    """Tell of those among ``operations`` that only a person can settle now, in the caller's transaction."""
+    """Tell of those among ``operations`` that need a person now, in the caller's transaction: only a person can settle
+    them, or they expired, and whoever asked has to ask again. Of the latter in a job its own end tells."""
     now = timezone.now()
     events.emit_many(
         [
             events.Happening(
                 kind="operation_needs_attention",
-                key=str(operation.pk),
+                key=str(operation.pk) if operation.state == State.NEEDS_ATTENTION else f"{operation.pk} expired",
                 at=now,
                 sim_id=operation.sim_id,
                 account_name=operation.sim.account_id,
@@ -161,6 +170,7 @@ def tell_who_looks(operations: Sequence[Operation]) -> None:
             )
             for operation in operations
             if operation.state == State.NEEDS_ATTENTION
+            or (operation.state == State.EXPIRED and operation.job_id is None)
         ]
     )
 

@@ -1,4 +1,4 @@
-"""The buttons of a single operation that waits for approval: Approve, Refuse, and Cancel for who asked for it."""
+"""The buttons of a single operation that waits: for approval (Approve, Refuse), or to be sent (Extend); Cancel."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from core.htmx import render_fragment
 from operations.errors import Conflict, Invalid, NotAllowed
 from operations.models import Operation
+from operations.services import waiting
 from operations.services.approval import approve as approve_wish
 from operations.services.approval import refuse as refuse_wish
 from operations.services.approval import withdraw
@@ -45,9 +46,23 @@ def refuse(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required("operations.view_operation", raise_exception=True)
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take one's own wish back while it waits: 303 to its page; 403, 404 or 409 otherwise."""
+    """Take one's own wish back while it waits, be it for approval or to be sent; a supervisor cancels what waits to be
+    sent, too: 303 to its page; 403, 404 or 409 otherwise."""
     user: Any = request.user
-    return _decide(request, pk, lambda operation: withdraw(operation, user), _("Taken back."))
+
+    def act(operation: Operation) -> Operation:
+        waits_for_approval = operation.state == Operation.State.AWAITING_APPROVAL
+        return withdraw(operation, user) if waits_for_approval else waiting.cancel(operation, user)
+
+    return _decide(request, pk, act, _("Taken back."))
+
+
+@require_POST
+@permission_required("operations.view_operation", raise_exception=True)
+def extend(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let an operation that waits to be sent wait for longer: 303 to its page; 403, 404 or 409 otherwise."""
+    user: Any = request.user
+    return _decide(request, pk, lambda operation: waiting.extend(operation, user), _("It waits for longer now."))
 
 
 def _decide(request: HttpRequest, pk: int, act: Callable[[Operation], Operation], said: str) -> HttpResponse:

@@ -22,6 +22,7 @@ from operations.selectors_jobs import list_jobs
 from operations.services.jobs import rules
 from operations.services.jobs.forms import ReasonForm
 from operations.services.settle import settle_operation
+from operations.services.waiting import steering
 from operations.tables import live_badge
 from operations.views.pages import operation_context, operation_or_404
 
@@ -47,12 +48,13 @@ def detail_context(
         **operation_context(operation),
         "job": list_jobs(request.user).filter(pk=operation.job_id).first() if operation.job_id else None,
         "attempts": attempts,
-        "version": f"{operation.state}-{len(attempts)}-{unfinished}-{operation.readbacks}",
+        "version": f"{operation.state}-{len(attempts)}-{unfinished}-{operation.readbacks}-{operation.carrier_code}",
         "is_live": operation.state in Operation.OPEN_STATES,
         "settle_form": (form or SettleForm(auto_id="settle_%s")) if may_settle else None,
         "waits": waits,
         "why_not_decide": str(why_not or ""),
         "refuse_form": (refuse_form or ReasonForm(auto_id="refuse_%s")) if waits and why_not is None else None,
+        "may_steer": operation.waits_for_carrier and steering(operation, request.user) is None,
         "may_withdraw": waits and operation.actor_id == request.user.pk,
     }
 

@@ -147,6 +147,7 @@ def _running(job: BatchJob) -> dict[str, Any]:
         "rate_text": _rate_text(progress.rate),
         "left_text": _left_text(job, progress),
         "failures": failures_of(job),
+        "waits": selectors_jobs.why_it_waits(job) if job.state == State.RUNNING else "",
     }
 
 

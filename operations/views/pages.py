@@ -56,7 +56,7 @@ class SimOperations:
     @property
     def version(self) -> str:
         """Changes when anything of it does, so that a poll can answer that nothing has."""
-        newest = "-".join(f"{o.pk}.{o.state}.{o.sends}.{o.readbacks}" for o in self.last[:1])
+        newest = "-".join(f"{o.pk}.{o.state}.{o.sends}.{o.readbacks}.{o.carrier_code}" for o in self.last[:1])
         states = "".join(o.state[0] for o in self.last)
         open_buttons = "".join("0" if action.why_not else "1" for action in self.actions)
         return f"{newest}-{states}-{open_buttons}-{self.sim.status}"

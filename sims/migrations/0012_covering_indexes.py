@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sims', '0010_carrier_link'),
+        ('sims', '0011_link_slowed'),
     ]
 
     operations = [

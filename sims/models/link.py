@@ -25,6 +25,13 @@ class CarrierLink(models.Model):
     problem = models.CharField(
         _("what was wrong"), max_length=80, blank=True, default="", help_text=_("no_answer, refused_key or status 503.")
     )
+    slowed_since = models.DateTimeField(
+        _("asked to slow down since"),
+        null=True,
+        blank=True,
+        help_text=_("The first such answer (429) after some minutes without one."),
+    )
+    slowed_at = models.DateTimeField(_("last asked to slow down"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("link to the carrier")

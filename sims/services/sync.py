@@ -40,6 +40,8 @@ _WORK: dict[str, Callable[[Held], None]] = {
     SyncRun.Kind.STATISTICS: read_statistics,
 }
 _MOST_RESUMED = 20
+_APART = 3.0
+"""Seconds between the beginnings of runs that are resumed together."""
 _RETRY_FAILED_AFTER = timedelta(minutes=10)
 
 
@@ -126,7 +128,8 @@ def resume() -> int:
     told = 0
     for waiting in SyncRun.objects.filter(state=SyncRun.State.RUNNING):
         if not sync_runs.is_alive(waiting):
-            told += enqueue(run_sync, waiting.pk)
+            # One after the other: after an outage all of them wait.
+            told += enqueue(run_sync, waiting.pk, countdown=_APART * told)
     return told
 
 

@@ -49,7 +49,7 @@ class Ahead:
         self._pages = pages
         self._lock = threading.Condition()
         self._ready: list[Fetched] = []
-        self._problems: deque[str] = deque()
+        self._problems: deque[tuple[str, bool]] = deque()
         self._error: BaseException | None = None
         self._waits = True
         self._is_over = False
@@ -72,7 +72,8 @@ class Ahead:
                     self._waits = error is not None
                 self._lock.notify_all()
             while self._problems:
-                link.note(self._problems.popleft())
+                problem, slowed = self._problems.popleft()
+                link.note(problem, slowed=slowed)
             if ready:
                 return ready
             if error is not None:
@@ -90,7 +91,7 @@ class Ahead:
         self._thread.join()
 
     def _run(self) -> None:
-        with link.told_to(self._problems.append):
+        with link.told_to(lambda problem, slowed: self._problems.append((problem, slowed))):
             while self._may_fetch():
                 try:
                     self._fetch()

@@ -285,7 +285,7 @@
   document.addEventListener("htmx:afterSettle", showSelection);
   document.addEventListener("htmx:responseError", (event) => {
     const { status } = event.detail.xhr;
-    const text = status === 403 ? texts().denied : status === 404 ? texts().gone : texts().serverError;
+    const text = { 403: texts().denied, 404: texts().gone, 503: texts().notStored }[status] ?? texts().serverError;
     // A page that polls asks again by itself: one lost answer is not worth a word.
     if (!polls(event.detail.elt)) showToast(text);
   });

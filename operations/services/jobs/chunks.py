@@ -33,7 +33,15 @@ AT_CARRIER = (State.SENDING, State.ACCEPTED, State.UNKNOWN)
 """States of an operation of which the carrier may know."""
 
 _READ_AT_ONCE = 5_000
-_SIM_COLUMNS = ("sim__giccid", "sim__status", "sim__missing_since", "sim__account_id", "sim__plan_id", "sim__cycle_end")
+_SIM_COLUMNS = (
+    "sim__giccid",
+    "sim__observed_at",
+    "sim__status",
+    "sim__missing_since",
+    "sim__account_id",
+    "sim__plan_id",
+    "sim__cycle_end",
+)
 
 
 def claim_chunk(chunk_id: int) -> BatchChunk | None:

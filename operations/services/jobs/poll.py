@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -64,7 +65,7 @@ def _unanswered(chunk: BatchChunk, error: errors.SmartHubError) -> tuple[End, It
     """What it means that the job can't be read; ``None`` when only that it is to be asked again."""
     if isinstance(error, errors.Rejected) and "missing" in error.codes:
         return End.GONE, {}
-    if _is_overdue(chunk):
+    if _is_overdue(chunk) and not isinstance(error, errors.CarrierAway):
         return End.OVERDUE, {}
     _unread(chunk, error)
     return None
@@ -91,13 +92,17 @@ def _not_settled(chunk: BatchChunk, items: Items, error: errors.SmartHubError) -
     """The SIMs could not be read: again later, but not longer than a job may take to end."""
     now = timezone.now()
     since = max(chunk.submitted_at or now, chunk.finished_at or chunk.submitted_at or now)
-    if now - since <= timedelta(seconds=settings.CONFIG["BATCH_POLL_DEADLINE"]):
+    in_time = now - since <= timedelta(seconds=settings.CONFIG["BATCH_POLL_DEADLINE"])
+    # While the carrier is away nobody was asked, and nothing is given up for that.
+    if in_time or isinstance(error, errors.CarrierAway):
         _unread(chunk, error)
         return
     try:
         give_up(chunk, items, explain(error))
     except ClaimLost:
         log.info("chunk.claim_lost", chunk=chunk.pk)
+    except errors.CarrierAway as away:
+        _unread(chunk, away)
 
 
 def _unread(chunk: BatchChunk, error: errors.SmartHubError) -> None:
@@ -105,6 +110,9 @@ def _unread(chunk: BatchChunk, error: errors.SmartHubError) -> None:
     now = timezone.now()
     age = (now - (chunk.submitted_at or now)).total_seconds()
     seconds = max(min(UNREAD_DELAY_MOST, max(1.0, age / 4)), min(error.retry_after or 0.0, 300.0))
+    if isinstance(error, errors.CarrierAway):
+        # It is asked for again soon after the carrier is back, but not by everybody in the same second.
+        seconds = (error.retry_after or 1.0) * random.uniform(1.0, 2.0)  # noqa: S311 - spreads load, guards nothing
     message = _("Its state could not be read. %(why)s") % {"why": explain(error)}
     move_chunk(chunk, chunk.state, next_step_at=now + timedelta(seconds=seconds), message=message)
 

@@ -60,11 +60,13 @@ def look(operations: Sequence[Operation], *, thorough: bool, go_on: Callable[[],
     return seen
 
 
-def look_at_what_can_be_read(operations: Sequence[Operation], *, go_on: Callable[[], bool]) -> dict[int, Seen]:
+def look_at_what_can_be_read(
+    operations: Sequence[Operation], *, go_on: Callable[[], bool], lane: Lane = Lane.BULK
+) -> dict[int, Seen]:
     """As :func:`look`, thoroughly, but what can't be read is left out of the answer instead of an error.
 
     A part that can't be read is read in halves, so one SIM that spoils the answer costs the others nothing;
-    after :data:`MOST_FAILURES` the rest is given up, sooner when nothing at all can be read.
+    after :data:`MOST_FAILURES` the rest is given up, sooner when nothing at all can be read. ``CarrierAway`` is raised.
     """
     seen: dict[int, Seen] = {}
     todo = _parts(operations)[::-1]
@@ -72,8 +74,8 @@ def look_at_what_can_be_read(operations: Sequence[Operation], *, go_on: Callable
     while todo and failures < (MOST_FAILURES if seen else MOST_WITHOUT_ONE):
         part = todo.pop()
         try:
-            seen.update(_read(part, go_on))
-        except ClaimLost:
+            seen.update(_read(part, go_on, lane))
+        except (ClaimLost, errors.CarrierAway):
             raise
         except Exception:
             log.exception("readback.unread", sims=len(part))
@@ -81,7 +83,8 @@ def look_at_what_can_be_read(operations: Sequence[Operation], *, go_on: Callable
             half = len(part) // 2
             todo += [part[half:], part[:half]] if half else []
     try:
-        seen.update(_logged([op for op in operations if op.pk in seen and seen[op.pk].verdict != Verdict.YES], go_on))
+        left = [op for op in operations if op.pk in seen and seen[op.pk].verdict != Verdict.YES]
+        seen.update(_logged(left, go_on, lane))
     except errors.SmartHubError:
         log.info("readback.log_unread")
     return seen
@@ -91,11 +94,11 @@ def _parts(operations: Sequence[Operation]) -> list[Sequence[Operation]]:
     return [operations[n : n + MAX_GICCIDS_IN_QUERY] for n in range(0, len(operations), MAX_GICCIDS_IN_QUERY)]
 
 
-def _read(part: Sequence[Operation], go_on: Callable[[], bool]) -> dict[int, Seen]:
+def _read(part: Sequence[Operation], go_on: Callable[[], bool], lane: Lane = Lane.BULK) -> dict[int, Seen]:
     """What the list shows of at most 100 SIMs."""
     _check(go_on)
-    client = get_client(Lane.BULK)
-    found = read_sims((op.sim.giccid for op in part), lane=Lane.BULK, source=Source.READ_BACK)
+    client = get_client(lane)
+    found = read_sims((op.sim.giccid for op in part), lane=lane, source=Source.READ_BACK)
     seen: dict[int, Seen] = {}
     for operation in part:
         snapshot = found.get(operation.sim.giccid)
@@ -120,17 +123,32 @@ def _time_of_change(operation: Operation, snapshot: contract.Sim) -> datetime | 
     return max(updated, sent)
 
 
-def _logged(operations: Sequence[Operation], go_on: Callable[[], bool]) -> dict[int, Seen]:
+def _logged(operations: Sequence[Operation], go_on: Callable[[], bool], lane: Lane = Lane.BULK) -> dict[int, Seen]:
     """Those of ``operations`` whose change the log tells of since they were first sent."""
-    by_giccid = {op.sim.giccid: op for op in operations if op.first_sent_at is not None}
-    if not by_giccid:
-        return {}
+    seen: dict[int, Seen] = {}
+    for type_ in (ChangeType.LOCAL_STATUS, ChangeType.SERVICE_PACKAGE):
+        of_type = {
+            op.sim.giccid: op for op in operations if op.first_sent_at is not None and _log_type(op.kind) == type_
+        }
+        if of_type:
+            seen.update(_logged_as(type_, of_type, go_on, lane))
+    return seen
+
+
+def _log_type(kind: str) -> ChangeType | None:
+    """Which entries of the log tell of a change of this kind; ``None`` where none does, or not for certain."""
+    if isinstance(KINDS[kind], ChangeState):
+        return ChangeType.LOCAL_STATUS
+    return ChangeType.SERVICE_PACKAGE if kind == Operation.Kind.CHANGE_PLAN else None
+
+
+def _logged_as(
+    type_: ChangeType, by_giccid: dict[str, Operation], go_on: Callable[[], bool], lane: Lane
+) -> dict[int, Seen]:
     since = max(min(_sent(op) for op in by_giccid.values()) - LOG_SLACK, timezone.now() - LOG_REACH)
-    some = next(iter(by_giccid.values()))
-    type_ = ChangeType.LOCAL_STATUS if isinstance(KINDS[some.kind], ChangeState) else ChangeType.SERVICE_PACKAGE
     entries = []
     for where in _windows(by_giccid):
-        for page in _pages(go_on, type=type_, start=since, **where):
+        for page in _pages(go_on, lane, type=type_, start=since, **where):
             entries += [entry for entry in page if entry.giccid in by_giccid]
     record_log_entries(entries)
     seen: dict[int, Seen] = {}
@@ -160,8 +178,8 @@ def _windows(by_giccid: dict[str, Operation]) -> Iterable[dict[str, Any]]:
     return [{"account": account} for account in accounts]
 
 
-def _pages(go_on: Callable[[], bool], **where: Any) -> Iterable[Sequence[contract.ChangeEntry]]:
-    client = get_client(Lane.BULK)
+def _pages(go_on: Callable[[], bool], lane: Lane, **where: Any) -> Iterable[Sequence[contract.ChangeEntry]]:
+    client = get_client(lane)
     number, size = 0, client.page_size
     while True:
         _check(go_on)

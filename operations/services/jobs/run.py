@@ -12,7 +12,7 @@ from django.utils import timezone
 from core.queue import enqueue
 from operations import job_tasks
 from operations.models import BatchChunk, BatchJob, Operation
-from operations.services import approval
+from operations.services import approval, away
 from operations.services.engine import mark_lost as mark_operation_lost
 from operations.services.jobs import confirm, feed, plan, poll, submit
 from operations.services.jobs.chunks import BATCH_KINDS, ChunkState, claim_chunk, make_chunks, release_chunks
@@ -83,10 +83,10 @@ def dispatch() -> int:
     now = timezone.now()
     jobs = BatchJob.objects.filter(next_step_at__lte=now).order_by("next_step_at")
     chunks = BatchChunk.objects.filter(next_step_at__lte=now).order_by("next_step_at")
-    operations = Operation.objects.filter(next_attempt_at__lte=now, job__isnull=False).order_by("next_attempt_at")
+    operations = away.may_go_on(Operation.objects.filter(next_attempt_at__lte=now, job__isnull=False))
     due = [(job_tasks.step_chunk, pk) for pk in chunks.values_list("pk", flat=True)[:BATCH]]
     due += [(job_tasks.run_job, pk) for pk in jobs.values_list("pk", flat=True)[:BATCH]]
-    for pk, state in operations.values_list("pk", "state")[:BATCH]:
+    for pk, state in operations.order_by("next_attempt_at").values_list("pk", "state")[:BATCH]:
         if state == State.SENDING:
             # Told here, too: while the broker is away, people should see that it is being looked into.
             operation = claim(pk)

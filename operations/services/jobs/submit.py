@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from operations.kinds import KINDS
 from operations.models import BatchChunk, BatchJob, Operation, OperationAttempt
+from operations.services.allowed import why_not_for
 from operations.services.jobs.chunks import (
     BATCH_KINDS,
     ChunkState,
@@ -24,9 +27,11 @@ from operations.services.jobs.chunks import (
 from operations.services.jobs.finish import Conclusion, conclude_many
 from operations.services.jobs.readback_many import ClaimLost
 from operations.services.jobs.refused import end_attempts, refuse, unsent
-from operations.services.transitions import State, lease
+from operations.services.transitions import State, is_fresh, lease
 from operations.wording import explain, no_clear_answer
 from sims.services.carrier import get_client
+from sims.services.mirror import Source
+from sims.services.refresh import read_sims
 from smarthub import Lane, errors
 
 log = structlog.get_logger(__name__)
@@ -43,11 +48,17 @@ def submit(chunk: BatchChunk) -> None:
         move_chunk(chunk, ChunkState.DONE, finished_at=timezone.now())
         return
     _drop_forbidden(chunk)
+    try:
+        # Waited for before the rows say that it is submitted: of a carrier that is away nothing is in doubt.
+        client = get_client(Lane.BULK).with_turn()
+    except errors.Transient as error:
+        _not_now(chunk, error)
+        return
     payload = _start(chunk)
     if payload is None:
         return
     try:
-        job_id = get_client(Lane.BULK).submit_batch(**payload)
+        job_id = client.submit_batch(**payload)
     except errors.SmartHubError as error:
         _answered(chunk, error)
         return
@@ -126,17 +137,39 @@ def _drop_forbidden(chunk: BatchChunk) -> None:
     """End those that are not allowed (any more). After a submit in doubt the carrier was asked, not the mirror."""
     now = timezone.now()
     ended = []
-    for operation in operations_of(chunk, [State.QUEUED]):
+    queued = list(operations_of(chunk, [State.QUEUED]))
+    if any(operation.waits_for_carrier and not is_fresh(operation.sim) for operation in queued):
+        # Others may have changed them at the carrier meanwhile. What can't be read is checked as it was.
+        with suppress(errors.SmartHubError):
+            read_sims([operation.sim.giccid for operation in queued], lane=Lane.BULK, source=Source.READ_BACK)
+        queued = list(operations_of(chunk, [State.QUEUED]))
+    not_theirs: dict[str, str] = {}
+    for account in {operation.sim.account_id for operation in queued}:
+        not_theirs[account] = why_not_for(chunk.job.actor, chunk.job.kind, account)
+    for operation in queued:
         if operation.expires_at is not None and operation.expires_at <= now:
             message = _("It could not be sent in time, so it was not sent.")
             ended.append(Conclusion(operation, State.EXPIRED, message))
-        elif not operation.sends:
-            kind = KINDS[operation.kind]
-            sentence = kind.refusal(operation.sim) or kind.conflict(operation.sim, operation.params)
+        else:
+            sentence = not_theirs[operation.sim.account_id]
+            if not sentence and not operation.sends:
+                kind = KINDS[operation.kind]
+                sentence = kind.refusal(operation.sim) or kind.conflict(operation.sim, operation.params)
             if sentence:
                 message = _("Not sent: %(reason)s") % {"reason": sentence}
                 ended.append(Conclusion(operation, State.FAILED, message, code="not_sent"))
     conclude_many(ended, of=[State.QUEUED])
+
+
+def _not_now(chunk: BatchChunk, error: errors.Transient) -> None:
+    """It was not even tried: no turn in the budget was free, or the carrier is away."""
+    wait = max(2.0, error.retry_after or 0.0) * random.uniform(1.0, 1.5)  # noqa: S311 - spreads load, guards nothing
+    message = explain(error)
+    if isinstance(error, errors.CarrierAway) and chunk.message != message:
+        # Once: so that each SIM's page says why it waits, and is looked at before it is sent.
+        chunk.operations.filter(state=State.QUEUED).update(carrier_code=error.code, message=message)
+    later = timezone.now() + timedelta(seconds=wait)
+    move_chunk(chunk, ChunkState.WAITING, next_step_at=later, message=message)
 
 
 def _start(chunk: BatchChunk) -> dict[str, Any] | None:

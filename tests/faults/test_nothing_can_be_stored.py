@@ -1,0 +1,259 @@
+"""A full disk and a database that only reads, made for real: a clear answer, nothing half-done, recovery by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import Error, connection
+from django.test import Client
+
+from core import exports
+from core.models import AuditEntry, Export
+from core.spreadsheets import Column, Table
+from notifications.models import Push
+from notifications.services import sources
+from operations import tasks
+from operations.models import Operation
+from operations.services import engine
+from operations.tests.fixtures import ask, carrier_sim, plans
+from operations.tests.helpers import changes_of, make_due, run
+
+__all__ = ["ask", "carrier_sim", "plans"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+State = Operation.State
+KINDS = ["read_only", "full"]
+WRITTEN = ("operations_operation", "notifications_push")
+"""Tables that lie on the full disk, on PostgreSQL."""
+
+
+@contextlib.contextmanager
+def reading_only() -> Iterator[None]:
+    """The database as an operator makes it read-only: by itself, not by anything of ours."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA query_only = ON")
+        try:
+            yield
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA query_only = OFF")
+        return
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    connection.close()
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE")
+            cursor.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        connection.close()
+
+
+@contextlib.contextmanager
+def full_sqlite() -> Iterator[None]:
+    """Not one page more for the file, and the pages that are there are full."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA max_page_count")
+        [most] = cursor.fetchone()
+        cursor.execute("VACUUM")
+        cursor.execute("PRAGMA max_page_count = 1")
+    try:
+        for size in (3000, 300, 30, 0):
+            with contextlib.suppress(Error):
+                while True:
+                    AuditEntry.objects.create(action="filler", reason="x" * size)
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA max_page_count = {most}")
+
+
+@contextlib.contextmanager
+def full_postgres(directory: Path) -> Iterator[None]:
+    """Tables that are written lie, empty as they are, on a file system with no room left."""
+    with small_disk(directory) as disk:
+        place = disk / "tables"
+        place.mkdir()
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW data_directory")
+            data = Path(cursor.fetchone()[0])
+            if not data.exists():
+                pytest.skip("needs a PostgreSQL on this machine")
+            # The server may run as another user.
+            os.chown(place, data.stat().st_uid, data.stat().st_gid)
+            cursor.execute(f"CREATE TABLESPACE small LOCATION '{place}'")
+            for table in WRITTEN:
+                cursor.execute(f"ALTER TABLE {table} SET TABLESPACE small")
+        try:
+            with filled(disk):
+                yield
+        finally:
+            with connection.cursor() as cursor:
+                for table in WRITTEN:
+                    cursor.execute(f"ALTER TABLE {table} SET TABLESPACE pg_default")
+                cursor.execute("DROP TABLESPACE small")
+
+
+@contextlib.contextmanager
+def small_disk(directory: Path) -> Iterator[Path]:
+    """A file system of 4 MB; skipped where the machine lets nobody mount one."""
+    disk = directory / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "portal-test", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a file system")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@contextlib.contextmanager
+def filled(disk: Path) -> Iterator[None]:
+    """Not a byte left."""
+    with (disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+    try:
+        yield
+    finally:
+        (disk / "filler").unlink()
+
+
+@pytest.fixture
+def fault(tmp_path: Path) -> Callable[[str], Any]:
+    """``fault("read_only")`` or ``fault("full")``, to be used in a ``with``."""
+    for place in (tmp_path, *tmp_path.parents[:2]):
+        # The database's own user goes through them.
+        place.chmod(place.stat().st_mode | 0o011)
+
+    def make(kind: str) -> Any:
+        if kind == "read_only":
+            return reading_only()
+        return full_sqlite() if connection.vendor == "sqlite" else full_postgres(tmp_path)
+
+    return make
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_change_is_refused_whole_and_taken_afterwards(kind, fault, make_sim, agent, login):
+    sim = make_sim()
+    client = login(agent)
+    client.raise_request_exception = False
+    address, form = f"/sims/{sim.giccid}/operations/", {"kind": "suspend", "reason": "x" * 900}
+    with fault(kind):
+        pages = [client.get(page).status_code for page in ("/healthz", f"/sims/{sim.giccid}/", "/operations/")]
+        answers = [client.post(address, {**form, "nonce": "nonce-1-of-two"})]
+        answers += [client.post(address, {**form, "nonce": "nonce-2-of-two"}, headers={"HX-Request": "true"})]
+        found = Operation.objects.count()
+    assert pages == [200, 200, 200], "what is known is shown"
+    for answer in answers:
+        assert answer.status_code == 503
+        assert answer["Retry-After"] == "30"
+        assert b"at the moment" in answer.content
+    assert found == 0
+    assert not AuditEntry.objects.filter(action="operation.requested").exists()
+
+    assert client.post(address, {**form, "nonce": "nonce-1-of-two"}).status_code == 303
+    assert Operation.objects.count() == AuditEntry.objects.filter(action="operation.requested").count() == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_push_that_is_not_stored_is_not_taken(kind, fault, administrator):
+    _source, token = sources.create_source(name="carrier", actor=administrator)
+    body = json.dumps({"eventType": "SIM_STATUS_CHANGE", "giccid": "1" * 20, "note": "x" * 20_000})
+
+    def push() -> Any:
+        return Client().post(f"/webhooks/smarthub/{token}/", body, content_type="application/json")
+
+    with fault(kind):
+        answer = push()
+        assert (answer.status_code, answer["Retry-After"]) == (503, "10")
+        assert not Push.objects.exists()
+    assert push().status_code == 200
+    assert Push.objects.count() == 1
+
+
+def test_a_worker_keeps_what_it_has_to_do(simulator, carrier_sim, ask, monkeypatch):
+    """Once before anything is sent, once when the carrier's answer is to be written down."""
+    sim = carrier_sim("suspend")
+    operation = ask(sim, "suspend")
+    with reading_only(), pytest.raises(Error):
+        tasks.run_operation(operation.pk)
+    assert simulator.changes(sim.giccid) == []
+    call, broken = engine._call, contextlib.ExitStack()
+
+    def call_and_break(*given: Any) -> Any:
+        answer = call(*given)
+        broken.enter_context(reading_only())
+        return answer
+
+    monkeypatch.setattr(engine, "_call", call_and_break)
+    with broken, pytest.raises(Error):
+        tasks.run_operation(operation.pk)
+    monkeypatch.setattr(engine, "_call", call)
+    operation.refresh_from_db()
+    assert operation.state == State.SENDING
+    make_due(operation)
+    assert run(operation).state == State.DONE
+    assert len(changes_of(simulator, sim)) == 1
+
+
+def test_a_download_waits_for_room_and_leaves_nothing_behind(tmp_path, agent, monkeypatch):
+    table = Table("Long", "long", (Column("n"),), lambda: iter([["x" * 100_000]] * 60), lambda: 60)
+    monkeypatch.setitem(
+        exports._exporters, "numbers", exports.Exporter("numbers", lambda *_: table, lambda _user: None)
+    )
+    with small_disk(tmp_path) as disk:
+        monkeypatch.setitem(settings.CONFIG, "DATA_DIR", disk)
+        export = exports.request_export(agent, "numbers", {}, format_="csv")
+        for _ in range(4):
+            Export.objects.update(next_attempt_at=export.created_at)
+            exports.make(export.pk)
+            export.refresh_from_db()
+            assert (export.state, export.attempts) == (Export.State.WAITING, 0)
+        assert "no room" in export.message
+        assert list(exports.directory().iterdir()) == []
+        with filled(disk):
+            ready = Client().get("/readyz")
+        assert (ready.status_code, ready.json()["disk"]) == (503, "full")
+        assert Client().get("/readyz").json()["disk"] == "ok"
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        Export.objects.update(next_attempt_at=export.created_at)
+        exports.make(export.pk)
+        export.refresh_from_db()
+        assert export.state == Export.State.DONE
+
+
+def test_readiness_says_that_the_database_only_reads():
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite is as writable as its directory")
+    with reading_only():
+        answer = Client().get("/readyz")
+        assert (answer.status_code, answer.json()["database"]) == (503, "read-only")
+        assert Client().get("/healthz").status_code == 200
+    assert Client().get("/readyz").json()["database"] == "ok"
+
+
+def test_a_fault_of_ours_is_no_trouble_of_the_database(viewer, login):
+    client = login(viewer)
+    client.raise_request_exception = False
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE operations_operation RENAME TO elsewhere")
+    try:
+        assert client.get("/operations/").status_code == 500
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE elsewhere RENAME TO operations_operation")
