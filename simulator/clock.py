@@ -71,6 +71,11 @@ class Clock:
             self._wall = time.time()
             self._simulated = self._wall if at is None else at
 
+    def run_at(self, speed: float) -> None:
+        """Go on from now at another speed; at 0 the time stands still."""
+        with self._lock:
+            self._simulated, self._wall, self.speed = self.now(), time.time(), speed
+
     def advance(self, seconds: float) -> float:
         """Jump forward; gives the new time. ValueError for a step back: the past has been answered already."""
         if seconds < 0:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -50,8 +50,12 @@ class Valkey:
     def __init__(self, directory: Path) -> None:
         self.socket = directory / "valkey.sock"
         self._log = (directory / "valkey.log").open("wb")
+        self.start()
+
+    def start(self) -> None:
+        """Start it, empty; the constructor has done so, this is for one that was killed."""
         self._process = subprocess.Popen(
-            valkey_command(self.socket, directory),
+            valkey_command(self.socket, self.socket.parent),
             stdout=self._log,
             stderr=subprocess.STDOUT,
             preexec_fn=dies_with_parent(),
@@ -61,6 +65,12 @@ class Valkey:
         except ServerFailed:
             self.stop()
             raise
+
+    def kill(self) -> None:
+        """End it as a power cut would: nothing is said to anybody and nothing is kept."""
+        self._process.kill()
+        self._process.wait(5)
+        self.socket.unlink(missing_ok=True)
 
     def _listens(self) -> bool:
         if self._process.poll() is not None:
@@ -163,6 +173,16 @@ class Postgres:
         # One that was killed leaves the file behind.
         return bool(lines) and lines[0] == str(self._process.pid) and lines[-1] == "ready"
 
+    def restart(self, *, immediate: bool) -> None:
+        """End it and start it again: fast, or with ``immediate`` as a crash, after which it recovers from its log.
+
+        A commit that was answered survives a crash only with ``more={"synchronous_commit": "on"}``.
+        """
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT if immediate else signal.SIGINT)
+        self._process.wait(30)
+        self._start()
+
     def stop(self) -> None:
         """End it fast, without waiting for clients."""
         if self._process is not None:
@@ -173,12 +193,13 @@ class Postgres:
 class Simulator:
     """A simulated carrier and what a test asks of it; the carrier client of this process points at it while in use."""
 
-    def __init__(self, directory: Path, *, fleet: int = FLEET, seed: int = SEED) -> None:
+    def __init__(self, directory: Path, *, fleet: int = FLEET, seed: int = SEED, more: Sequence[str] = ()) -> None:
+        """``more`` are further arguments of its command line."""
         self.api_key = API_KEY
         self._log = (directory / f"simulator-{os.getpid()}.log").open("wb")
         command = [sys.executable, "-m", "simulator", "--port", "0", "--fleet", str(fleet), "--seed", str(seed)]
         self._process = subprocess.Popen(
-            [*command, "--api-key", self.api_key],
+            [*command, "--api-key", self.api_key, *more],
             cwd=BASE_DIR,
             stdout=subprocess.PIPE,
             stderr=self._log,
