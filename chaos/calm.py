@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from django.core.management import call_command
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from chaos import people
@@ -49,7 +49,8 @@ def calm(stage: Stage, office: Office, say: Say) -> dict[str, int]:
                 _hurry(stage)
             now_open = open_now()
         except DatabaseError:
-            now_open = {"the database answers": 1}
+            connection.close()
+            now_open = {"database that does not answer": 1}
         pending = stage.simulator.control("GET", "pushes", params={"state": "pending", "limit": 1})["total"]
         now_open |= {"pushes that the carrier still sends": pending} if pending else {}
         now = time.monotonic()

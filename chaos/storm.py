@@ -17,7 +17,8 @@ from chaos.stage import Stage
 
 PEOPLE_AT_ONCE = 8
 OPEN_AT_ONCE = 80
-"""Single changes under way from which on nobody asks for more: people wait for what they asked for, too."""
+"""Single changes under way from which on nobody asks for more: people wait for what they asked for, too. In a small
+run they are fewer, so that there is something left to do when the last fault comes."""
 LOOK_EVERY = 0.1
 FOLLOW_EVERY = 1.0
 SILENT_FOR = 600.0
@@ -62,7 +63,7 @@ class Storm:
         """Go through it; the calling thread breaks things and starts them again."""
         self.stage.simulator.control("POST", "pushes/faults", PUSHES_WRONG)
         deciding = threading.Thread(target=self._guarded, args=(people.decide, self.office), daemon=True)
-        workers = [threading.Thread(target=self._guarded, args=(self._work,), daemon=True) for _ in range(8)]
+        workers = [threading.Thread(target=self._guarded, args=(self._work,), daemon=True) for _ in range(PEOPLE_AT_ONCE)]
         workers.append(threading.Thread(target=self._guarded, args=(self._make_batches,), daemon=True))
         workers.append(threading.Thread(target=self._guarded, args=(self._push,), daemon=True))
         for thread in (*workers, deciding):
@@ -92,7 +93,7 @@ class Storm:
     def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
         try:
             work(*arguments)
-        except Exception as error:  # noqa: BLE001 - a thread's end must be seen
+        except Exception as error:
             self.troubles.append(f"{getattr(work, '__name__', work)}: {type(error).__name__}: {error}")
             raise
 
@@ -111,7 +112,7 @@ class Storm:
                 self._done += 1
 
     def _is_busy(self) -> bool:
-        return self._open_singles > OPEN_AT_ONCE
+        return self._open_singles > min(OPEN_AT_ONCE, max(4, self.sizes.singles // 20))
 
     _open_singles = 0
 
@@ -146,7 +147,7 @@ class Storm:
 
     def _follow(self) -> None:
         """See how far things are; while the database or the carrier is away, later."""
-        from django.db import DatabaseError
+        from django.db import DatabaseError, connection
 
         from operations.models import Operation
 
@@ -154,7 +155,9 @@ class Storm:
             self.office.truth.follow()
             rows = Operation.objects.filter(job=None, state__in=Operation.OPEN_STATES)
             self._open_singles = rows.exclude(state=Operation.State.AWAITING_APPROVAL).count()
-        except (DatabaseError, requests.RequestException):
+        except DatabaseError:
+            connection.close()
+        except requests.RequestException:
             return
 
     def _control(self, method: str, path: str, body: Any = None) -> Any:
