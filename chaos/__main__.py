@@ -70,10 +70,10 @@ def _run(directory: Path, options: argparse.Namespace, sizes: Sizes, plan: list[
         stormy = time.monotonic() - began
         say(f"The storm is over after {stormy:.0f} s")
         left = calm(built, office, say)
-        say(
-            f"Calm after {time.monotonic() - began - stormy:.0f} s more{', but still open: ' + str(left) if left else ''}"
-        )
+        more = f", but still open: {left}" if left else ""
+        say(f"Calm after {time.monotonic() - began - stormy:.0f} s more{more}")
         report = check_all(built, journal)
+        report.checked["workers that ended with Valkey and were started again"] = built.ended_with_valkey
         report.findings["processes that ended by themselves, and troubles of this program"] = [
             *built.ended_by_themselves,
             *storm.troubles,
@@ -93,9 +93,8 @@ def _run(directory: Path, options: argparse.Namespace, sizes: Sizes, plan: list[
         say(line)
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
-    say(
-        f"\n{'Nothing was found' if report.is_clean else 'THINGS WERE FOUND'} in {found['seconds']:.0f} s, seed {options.seed}."
-    )
+    end = "Nothing was found" if report.is_clean else "THINGS WERE FOUND"
+    say(f"\n{end} in {found['seconds']:.0f} s, seed {options.seed}.")
     return 0 if report.is_clean else 1
 
 

@@ -24,7 +24,7 @@ _ELIGIBLE = re.compile(r'class="tile job-main"><dt>[^<]*</dt><dd>([\d,]+)')
 
 def batch(office: Office, number: int, size: int) -> None:
     """Make one job of about ``size`` SIMs and see it on its way."""
-    chance = random.Random(f"{office.seed} job {number}")  # noqa: S311 - repeatable, guards nothing
+    chance = random.Random(f"{office.seed} job {number}")
     kind = KINDS[number % len(KINDS)]
     maker, other = chance.sample(["supervisor-1", "supervisor-2"], 2)
     job = _make(office, maker, kind, size, chance)

@@ -70,7 +70,7 @@ class Browser:
         return answer.status in _REDIRECTS and "sessionid" in self._cookies
 
     def _send(self, method: str, path: str, fields: Mapping[str, str]) -> Answer:
-        base = random.choice(self._addresses)  # noqa: S311 - which of the two web processes, guards nothing
+        base = random.choice(self._addresses)
         data = {**fields, "csrfmiddlewaretoken": self._cookies.get("csrftoken", "")} if method == "POST" else None
         try:
             response = requests.request(

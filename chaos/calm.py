@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -83,8 +84,6 @@ def _hurry(stage: Stage) -> None:
 
 def _last_look(stage: Stage) -> None:
     """The carrier's time stands still, and the portal walks once more: from here on both can be compared."""
-    import os
-
     from sims.services import tallies
 
     stage.stop("beat")

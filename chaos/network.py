@@ -17,7 +17,7 @@ def pushes(truth: Truth, seed: int, first: int, count: int, now: float) -> list[
     """Bodies of ``count`` pushes that tell of no change of the SIM, numbered from ``first``."""
     bodies = []
     for number in range(first, first + count):
-        chance = random.Random(f"{seed} push {number}")  # noqa: S311 - repeatable, guards nothing
+        chance = random.Random(f"{seed} push {number}")
         giccid = chance.choice(truth.giccids)
         body: dict[str, Any] = {
             "eventId": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
@@ -38,7 +38,7 @@ def pushes(truth: Truth, seed: int, first: int, count: int, now: float) -> list[
 
 def message_in(truth: Truth, seed: int, number: int, now: float) -> dict[str, Any]:
     """A push of a message that a device sent."""
-    chance = random.Random(f"{seed} from a device {number}")  # noqa: S311 - as above
+    chance = random.Random(f"{seed} from a device {number}")
     giccid = chance.choice(truth.giccids)
     return {
         "eventId": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
@@ -56,7 +56,7 @@ def message_in(truth: Truth, seed: int, number: int, now: float) -> dict[str, An
 
 def other_device(truth: Truth, seed: int, number: int) -> None:
     """A SIM is put into another device: a change that nobody at the portal asked for."""
-    chance = random.Random(f"{seed} device {number}")  # noqa: S311 - as above
+    chance = random.Random(f"{seed} device {number}")
     giccid = chance.choice(truth.giccids)
     imei = f"35{chance.randrange(10**13):013d}"
     truth.simulator.control("PATCH", f"sims/{giccid}", {"imei": imei})

@@ -41,7 +41,7 @@ class Office:
     def click(self, who: str, path: str, fields: dict[str, str], **what: Any) -> Answer:
         """Send a form until there is a clear answer, as a person does: the same form again. Each try is a line."""
         browser = self.browsers[who]
-        chance = random.Random(fields.get("nonce", path))  # noqa: S311 - guards nothing
+        chance = random.Random(fields.get("nonce", path))
         patient = chance.random() >= GIVES_UP
         answer = Answer(None)
         for attempt in range(CLICKS if patient else 1):
@@ -77,7 +77,7 @@ class Office:
 
 def single_change(office: Office, number: int) -> None:
     """One change of one SIM; which, by whom and of what kind follows from the seed, the number and the SIM's state."""
-    chance = random.Random(f"{office.seed} change {number}")  # noqa: S311 - repeatable, guards nothing
+    chance = random.Random(f"{office.seed} change {number}")
     giccid = chance.choice(office.truth.giccids)
     who = chance.choice(list(office.browsers))
     asked = _wish(office.truth, giccid, chance)
@@ -112,7 +112,7 @@ def _wish(truth: Truth, giccid: str, chance: random.Random) -> dict[str, str]:
 
 def message(office: Office, number: int) -> None:
     """One message to one SIM that is activated, as far as anybody knows."""
-    chance = random.Random(f"{office.seed} message {number}")  # noqa: S311 - as above
+    chance = random.Random(f"{office.seed} message {number}")
     able = [g for g in chance.sample(office.truth.giccids, 20) if office.truth.status[g] == catalog.ACTIVATED]
     giccid = able[0] if able else office.truth.giccids[0]
     fields = {"text": f"message {number}", "coding": "", "validity": "", "reason": "", "ticket": f"M-{number}"}
@@ -129,7 +129,7 @@ def decide(office: Office) -> None:
             if office.stopping.is_set():
                 return
             continue
-        chance = random.Random(f"{office.seed} decision {number}")  # noqa: S311 - as above
+        chance = random.Random(f"{office.seed} decision {number}")
         turn = chance.random()
         if turn < TAKES_BACK:
             decision(office, number, asker, "cancel")

@@ -10,6 +10,15 @@ from typing import Any
 from chaos.checks import Report
 
 SHOWN = 25
+"""Offenders of one kind on a terminal."""
+SIZES = {
+    "singles": "single changes",
+    "jobs": "batch jobs",
+    "job_size": "SIMs of each",
+    "pushes": "pushes, besides their copies",
+    "sms": "messages",
+    "fleet": "SIMs at the carrier",
+}
 
 
 def result(
@@ -48,12 +57,11 @@ def markdown(paths: list[Path]) -> str:
     runs = [json.loads(path.read_text()) for path in paths]
     rows = [["", *(f"seed {run['seed']}" for run in runs)]]
     rows.append(["**Asked for**", *([""] * len(runs))])
-    for name in ("singles", "jobs", "job_size", "pushes", "sms", "fleet"):
-        rows.append([name.replace("_", " "), *(f"{run['sizes'][name]:,}" for run in runs)])
+    rows += [[label, *(f"{run['sizes'][name]:,}" for run in runs)] for name, label in SIZES.items()]
     rows.append(["minutes", *(f"{run['seconds'] / 60:.1f}" for run in runs)])
     for part, title in (("faults", "Faults made"), ("checked", "Looked at"), ("findings", "Found")):
         rows.append([f"**{title}**", *([""] * len(runs))])
-        for name in dict.fromkeys(name for run in runs for name in run[part]):
-            rows.append([name, *(f"{run[part].get(name, 0):,}" for run in runs)])
+        names = dict.fromkeys(name for run in runs for name in run[part])
+        rows += [[name, *(f"{run[part].get(name, 0):,}" for run in runs)] for name in names]
     head, *rest = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([head, f"|---|{'---:|' * len(runs)}", *rest])

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
 import requests
 
 from benchmarks.stage import close_connections
@@ -37,6 +36,8 @@ PEOPLE = {
     "supervisor-1": ("Supervisor", None),
     "supervisor-2": ("Supervisor", None),
 }
+WITH_VALKEY = 30.0
+"""Seconds after its end within which a worker may notice."""
 QUEUES = {"agent": "agent,push", "bulk": "bulk,sync,deliver", "spare": "agent,push,bulk,sync,deliver"}
 SETTINGS = {
     "ALLOWED_HOSTS": "127.0.0.1",
@@ -106,8 +107,11 @@ class Stage:
     addresses: list[str]
     processes: dict[str, Process] = field(default_factory=dict)
     valkey_due: float | None = None
+    valkey_killed: float = float("-inf")
+    ended_with_valkey: int = 0
+    """Processes that ended when Valkey did: kombu's worker may (an error in closing a connection that is gone)."""
     ended_by_themselves: list[str] = field(default_factory=list)
-    """Processes that nobody killed and that were gone."""
+    """Processes that were gone and that nothing had happened to."""
 
     def kill(self, name: str, seconds: float) -> None:
         """Kill the process of this name; it is started again after so long."""
@@ -118,6 +122,7 @@ class Stage:
         """All that Valkey held is lost; it comes back empty after so long."""
         if self.valkey_due is None:
             self.valkey.kill()
+        self.valkey_killed = time.monotonic()
         self.valkey_due = time.monotonic() + seconds
 
     def revive(self, *, everything: bool = False) -> None:
@@ -128,7 +133,10 @@ class Stage:
             self.valkey.start()
         for process in self.processes.values():
             if process.due is None and process.process is not None and process.process.poll() is not None:
-                self.ended_by_themselves.append(f"{process.name} (exit code {process.process.returncode})")
+                if now - self.valkey_killed < WITH_VALKEY:
+                    self.ended_with_valkey += 1
+                else:
+                    self.ended_by_themselves.append(f"{process.name} (exit code {process.process.returncode})")
                 process.due = now
             if process.due is not None and (everything or process.due <= now):
                 process.start()
@@ -181,14 +189,14 @@ def _environment(directory: Path, postgres: Postgres, simulator: Simulator, addr
 
 def _commands(directory: Path, ports: list[int]) -> dict[str, list[str]]:
     web = "--interface wsgi --host 127.0.0.1 --workers 1 --blocking-threads 6 --log-level error --no-ws"
-    worker = "worker --pool threads --without-gossip --without-mingle --loglevel WARNING -c 5".split()
+    worker = "worker --pool threads --without-gossip --without-mingle --loglevel WARNING -c 5"
     beat = celery("beat", "--pidfile=", "--loglevel", "WARNING", "--schedule", str(directory / "beat-schedule"))
     return {
         **{
             name: python("-m", "granian", *web.split(), "--port", str(port), "demo.wsgi:application")
             for name, port in zip(WEBS, ports, strict=True)
         },
-        **{name: celery(*worker, "-n", f"{name}@%h", "-Q", QUEUES[name]) for name in WORKERS},
+        **{name: celery(*worker.split(), "-n", f"{name}@%h", "-Q", QUEUES[name]) for name in WORKERS},
         "beat": beat,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import Counter
@@ -46,12 +47,10 @@ class Storm:
         """What went wrong in this program itself."""
 
     def _in_order(self) -> list[tuple[Callable[[Office, int], None], int]]:
-        import random
-
         acts: list[tuple[Callable[[Office, int], None], int]] = []
         acts += [(people.single_change, number) for number in range(self.sizes.singles)]
         acts += [(people.message, number) for number in range(self.sizes.sms)]
-        random.Random(self.office.seed).shuffle(acts)  # noqa: S311 - repeatable, guards nothing
+        random.Random(self.office.seed).shuffle(acts)
         return acts
 
     @property
@@ -63,7 +62,9 @@ class Storm:
         """Go through it; the calling thread breaks things and starts them again."""
         self.stage.simulator.control("POST", "pushes/faults", PUSHES_WRONG)
         deciding = threading.Thread(target=self._guarded, args=(people.decide, self.office), daemon=True)
-        workers = [threading.Thread(target=self._guarded, args=(self._work,), daemon=True) for _ in range(PEOPLE_AT_ONCE)]
+        workers = [
+            threading.Thread(target=self._guarded, args=(self._work,), daemon=True) for _ in range(PEOPLE_AT_ONCE)
+        ]
         workers.append(threading.Thread(target=self._guarded, args=(self._make_batches,), daemon=True))
         workers.append(threading.Thread(target=self._guarded, args=(self._push,), daemon=True))
         for thread in (*workers, deciding):

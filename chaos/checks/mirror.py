@@ -93,11 +93,11 @@ def counts() -> Iterator[Finding]:
     yield Finding.checked("tallies", SimTally.objects.count())
     for difference in tallies.differences():
         yield Finding.offender(str(difference))
-    groups = {
+    groups: dict[str, list[str]] = {
         "succeeded": ["done"],
         "failed": ["failed", "expired", "cancelled"],
         "unknown": ["needs_attention"],
-        "pending": list(Operation.OPEN_STATES),
+        "pending": [str(state) for state in Operation.OPEN_STATES],
     }
     for job in BatchJob.objects.filter(confirmed_at__isnull=False):
         for name, states in groups.items():

@@ -94,20 +94,17 @@ def audit(journal: Journal) -> Iterator[Finding]:
             if count != 1:
                 yield Finding.offender(f"operation {pk} ({state}) has {count} entries {action}")
     once = set(_ACTIONS.values()) - {"job.paused", "job.resumed"}
-    for (kind, pk, action), count in entries.items():
+    for (kind, object_id, action), count in entries.items():
         if count > 1 and (action in once or action.startswith(("operation.", "job.made"))):
-            yield Finding.offender(f"{count} entries {action} of {kind} {pk}")
+            yield Finding.offender(f"{count} entries {action} of {kind} {object_id}")
     done = Counter(
-        (line["act"], line.get("operation") or line.get("job"))
+        (line["act"], str(line.get("operation") or line.get("job")))
         for line in journal.read()
         if line["act"] in _ACTIONS and line["status"] == _TAKEN
     )
-    for (act, pk), count in done.items():
+    for (act, object_id), count in done.items():
         kind = "operations.batchjob" if act.startswith("job") else "operations.operation"
-        wanted_action = _ACTIONS[act]
-        found = entries[kind, str(pk), wanted_action] + (
-            entries[kind, str(pk), "job.cancelled"] if act == "job cancel" else 0
-        )
+        actions = [_ACTIONS[act], *(["job.cancelled"] if act == "job cancel" else [])]
         yield Finding.checked("decisions answered with success", count)
-        if not found:
-            yield Finding.offender(f"{act} of {pk} was answered with success and is not in the audit trail")
+        if not any(entries[kind, object_id, wanted_action] for wanted_action in actions):
+            yield Finding.offender(f"{act} of {object_id} was answered with success and is not in the audit trail")
