@@ -13,6 +13,7 @@ import argparse
 import dataclasses
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -89,12 +90,14 @@ def _run(directory: Path, options: argparse.Namespace, sizes: Sizes, plan: list[
         if options.keep:
             changes = [dataclasses.asdict(change) for change in built.truth.changes]
             (directory / "changes.json").write_text(json.dumps(changes))
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    found["cpu_seconds"] = round(sum(one.ru_utime + one.ru_stime for one in used), 1)
     for line in reports.lines(found):
         say(line)
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
     end = "Nothing was found" if report.is_clean else "THINGS WERE FOUND"
-    say(f"\n{end} in {found['seconds']:.0f} s, seed {options.seed}.")
+    say(f"\n{end} in {found['seconds']:.0f} s ({found['cpu_seconds']:.0f} s of computing), seed {options.seed}.")
     return 0 if report.is_clean else 1
 
 

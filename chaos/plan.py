@@ -68,7 +68,7 @@ CALL_FAULTS: dict[str, dict[str, Any]] = {
     "loses the answer after the change": {"call": "writes", "kind": "lost_answer"},
     "keeps silent after the change": {"call": "writes", "kind": "hang", "seconds": 6},
     "keeps silent, nothing done": {"call": "writes", "kind": "hang", "before": True, "seconds": 6},
-    "takes so long that nobody waits, and does it": {"call": "writes", "kind": "latency", "seconds": 6},
+    "takes so long that nobody waits, and does it": {"call": "writes", "kind": "latency", "seconds": 9},
     "cuts its answer": {"call": "*", "kind": "cut_body"},
     "answers with a web page": {"call": "*", "kind": "html"},
     "answers what is no JSON": {"call": "*", "kind": "bad_json"},
