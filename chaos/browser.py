@@ -57,7 +57,8 @@ class Browser:
         if "sessionid" not in self._cookies and not self._sign_in():
             return NO_ANSWER
         answer = self._send(method, path, fields)
-        if answer.status in _REDIRECTS and _SIGN_IN in answer.location:
+        # A form that was taken answers 303; 302 leads to where somebody signs in, for the first time or anew.
+        if answer.status == 302 or (answer.status == 303 and _SIGN_IN in answer.location):
             self._cookies = {}
             return self._send(method, path, fields) if self._sign_in() else NO_ANSWER
         return answer

@@ -56,7 +56,7 @@ class Clock:
     """Simulated time: start + elapsed wall time x speed (+ what it was advanced by)."""
 
     def __init__(self, speed: float = 1.0) -> None:
-        self.speed = speed
+        self.speed = self._given = speed
         self._lock = threading.Lock()
         self._simulated = self._wall = 0.0
         self.restart()
@@ -66,8 +66,9 @@ class Clock:
         return self._simulated + (time.time() - self._wall) * self.speed
 
     def restart(self, at: float | None = None) -> None:
-        """Go on from ``at``, or from the wall clock's time."""
+        """Go on from ``at``, or from the wall clock's time, at the speed of the beginning."""
         with self._lock:
+            self.speed = self._given
             self._wall = time.time()
             self._simulated = self._wall if at is None else at
 

@@ -214,7 +214,7 @@ class Simulator:
         self.base_url = f"{self.root}/v1"
         self._session = requests.Session()
         self._session.trust_env = False
-        self._seeded = self._walk()
+        self._seeded = self.listed()
 
     def _ready_line(self, seconds: float = 30.0) -> str:
         stdout: IO[str] = self._process.stdout  # type: ignore[assignment]  # a pipe was asked for
@@ -226,7 +226,8 @@ class Simulator:
                     return line.removeprefix("simulator ready on ").strip()
         raise ServerFailed(f"the simulator did not start, see {self._log.name}")
 
-    def _walk(self) -> list[dict[str, Any]]:
+    def listed(self) -> list[dict[str, Any]]:
+        """Every SIM as the carrier lists it now."""
         sims: list[dict[str, Any]] = []
         while True:
             page = self._call("GET", f"{self.base_url}/global-sims", params={"page": len(sims) // 100, "size": 100})

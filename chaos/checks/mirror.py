@@ -13,7 +13,6 @@ _PLAIN = {"imsi": "imsi", "msisdn": "msisdn", "imei": "imei", "sharePoolCode": "
 _SESSION = {"countryCode": "country_code", "network": "network", "ratType": "rat_type", "ipAddress": "ip_address"}
 _USAGE = {"dataUsage": "data_usage", "dataQuota": "data_quota", "smsUsage": "sms_usage"}
 _CUSTOM = ("custom1", "custom2", "custom3", "custom4", "custom5")
-_AT_ONCE = 100
 
 
 def rows(truth: Truth) -> Iterator[Finding]:
@@ -21,7 +20,7 @@ def rows(truth: Truth) -> Iterator[Finding]:
     from sims.models import Sim
 
     stored = {sim.giccid: sim for sim in Sim.objects.prefetch_related("subscriptions")}
-    told = _told(truth)
+    told = {sim["giccid"]: sim for sim in truth.simulator.listed()}
     for giccid in stored.keys() ^ told.keys():
         yield Finding.offender(f"{giccid} is only {'in the mirror' if giccid in stored else 'at the carrier'}")
     yield Finding.checked("SIMs compared", len(told))
@@ -31,15 +30,6 @@ def rows(truth: Truth) -> Iterator[Finding]:
         yield Finding.checked("columns compared", len(true))
         if wrong:
             yield Finding.offender(f"{giccid}, mirror and carrier: {wrong}, read {stored[giccid].observed_at}")
-
-
-def _told(truth: Truth) -> dict[str, dict[str, Any]]:
-    simulator = truth.simulator
-    found: dict[str, dict[str, Any]] = {}
-    for page in range(len(truth.giccids) // _AT_ONCE + 2):
-        told = simulator._call("GET", f"{simulator.base_url}/global-sims", params={"page": page, "size": _AT_ONCE})
-        found.update({sim["giccid"]: sim for sim in told["data"]})
-    return found
 
 
 def _of_wire(sim: dict[str, Any]) -> dict[str, Any]:
