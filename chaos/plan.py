@@ -8,6 +8,8 @@ from typing import Any
 
 WORKERS = ("agent", "bulk", "spare")
 WEBS = ("web-1", "web-2")
+SHORT = 0.02
+"""The scale below which one worker and one web server are killed, not each of them."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ class Sizes:
     fleet: int = 10_000
     repeats: int = 3
     """How often each kind of fault comes."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is the form that the tests run: starting processes again is most of what it costs."""
+        return self.scale < SHORT
 
     @classmethod
     def scaled(cls, scale: float, **given: int | None) -> Sizes:
@@ -100,10 +107,10 @@ def schedule(seed: int, sizes: Sizes) -> list[Fault]:
         add("jobs half fail", 60 * share, rule={"half_fail": 0.3})
         add("jobs break off", 30 * share, rule={"break": True})
         add("jobs are forgotten when done", 30 * share, rule={"forget": "after"})
-        for name in WORKERS:
+        for name in chance.sample(WORKERS, 1) if sizes.is_short else WORKERS:
             add("kill worker", chance.uniform(0.5, 3), name=name)
         add("kill beat", chance.uniform(0.5, 3), name="beat")
-        for name in WEBS:
+        for name in chance.sample(WEBS, 1) if sizes.is_short else WEBS:
             add("kill web", chance.uniform(0.5, 2), name=name)
         add("kill Valkey", chance.uniform(0.5, 4))
         add("restart PostgreSQL", immediate=False)
