@@ -260,6 +260,11 @@ class Simulator:
         """The true SIM object at the carrier."""
         return self.control("GET", f"sims/{giccid}")
 
+    def message(self, number: str) -> dict[str, Any]:
+        """A message as the carrier tells of it."""
+        told: dict[str, Any] = self._call("GET", f"{self.base_url}/mt-sms/{number}")
+        return told
+
     def patch(self, giccid: str, **fields: Any) -> dict[str, Any]:
         """Change a SIM at the carrier as somebody else would."""
         return self.control("PATCH", f"sims/{giccid}", fields)

@@ -73,6 +73,10 @@ def bought_and_sent(matched: Matched) -> Iterator[Finding]:
 
     sent = {change.after for change in matched.truth.changes if change.what == "sms" and change.is_ours}
     known = dict(Message.objects.filter(direction="mt").exclude(carrier_id="").values_list("carrier_id", "operation"))
+    words = dict(Message.objects.filter(carrier_id__in=known).values_list("carrier_id", "delivery"))
+    for carrier_id, word in words.items():
+        if carrier_id in sent and (status := matched.truth.simulator.message(carrier_id)["status"]).lower() != word:
+            yield Finding.offender(f"message {carrier_id} is {word}, the carrier says {status}")
     for carrier_id in known.keys() - sent:
         yield Finding.offender(f"message {carrier_id} of operation {known[carrier_id]} was never sent by the carrier")
     for wish in matched.wishes.values():
