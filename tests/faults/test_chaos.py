@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from demo.processes import dies_with_parent
 from tests.servers import BASE_DIR
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(600)]
@@ -31,6 +33,7 @@ def test_a_short_storm_leaves_nothing_behind(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        preexec_fn=dies_with_parent(signal.SIGTERM),
     )
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
     result = json.loads(found.read_text())
