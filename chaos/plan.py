@@ -104,9 +104,10 @@ def schedule(seed: int, sizes: Sizes) -> list[Fault]:
             add("carrier", said=name, rule={**rule, "count": count, "probability": 0.5})
         for mode in ("refuse", "error"):
             add("carrier away", 60 * share * chance.uniform(0.6, 1.0), mode=mode)
-        add("jobs half fail", 60 * share, rule={"half_fail": 0.3})
-        add("jobs break off", 30 * share, rule={"break": True})
-        add("jobs are forgotten when done", 30 * share, rule={"forget": "after"})
+        # Long enough for a job to be handed in meanwhile, also in a small run.
+        add("jobs half fail", max(20, 60 * share), rule={"half_fail": 0.3})
+        add("jobs break off", max(15, 30 * share), rule={"break": True})
+        add("jobs are forgotten when done", max(15, 30 * share), rule={"forget": "after"})
         for name in chance.sample(WORKERS, 1) if sizes.is_short else WORKERS:
             add("kill worker", chance.uniform(0.5, 3), name=name)
         add("kill beat", chance.uniform(0.5, 3), name="beat")

@@ -68,7 +68,7 @@ class Storm:
             thread.start()
         followed = told = moved = time.monotonic()
         before = -1
-        while any(thread.is_alive() for thread in workers) or self._faults or self._ends:
+        while any(thread.is_alive() for thread in workers) or self._faults:
             self._break_what_is_due()
             self.stage.revive()
             now = time.monotonic()
