@@ -8,6 +8,8 @@ DATABASE ?= postgres
 BARS ?=
 KEEP ?=
 WALK ?=
+SEED ?= 1
+SCALE ?= 1
 SMARTHUB_BASE_URL ?=
 SMARTHUB_API_KEY ?=
 export PORT SIMULATOR_PORT FLEET DATA_DIR SMARTHUB_BASE_URL SMARTHUB_API_KEY
@@ -15,14 +17,14 @@ export PORT SIMULATOR_PORT FLEET DATA_DIR SMARTHUB_BASE_URL SMARTHUB_API_KEY
 BIN := .venv/bin/python
 # More than a machine for tests has cores: tests wait for servers and for time to pass as much as they compute.
 PYTEST := $(BIN) -m pytest -n 4 --dist worksteal
-PACKAGES := benchmarks core demo notifications operations simulator sims smarthub smarthub_portal sms staff tests conftest.py manage.py
+PACKAGES := benchmarks chaos core demo notifications operations simulator sims smarthub smarthub_portal sms staff tests conftest.py manage.py
 # What a production start asks for, invented; nothing listens there and nothing is called.
 PRODUCTION := env PORTAL_MODE=production DATA_DIR=.production-check DATABASE_URL=sqlite://:memory: \
 	SECRET_KEY=$$($(BIN) -c 'import secrets; print(secrets.token_urlsafe(60))') ALLOWED_HOSTS=portal.example \
 	REDIS_URL=redis://valkey.example:6379/0 SMARTHUB_BASE_URL=https://carrier.example/v1 SMARTHUB_API_KEY=none
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-databases test-sqlite test-browser test-postgres check format bench bench-small clean
+.PHONY: help demo test test-databases test-sqlite test-browser test-postgres check format bench bench-small chaos clean
 
 help:
 	@echo "make demo     the whole portal with a simulated carrier, in the foreground"
@@ -35,6 +37,8 @@ help:
 	@echo "make bench    how the pages do with a large fleet, against references, in one run (docs/performance.md)"
 	@echo "              FLEET=1000000 DATABASE=$(DATABASE) BARS=1,2 KEEP=directory WALK=100000 ARGS=…"
 	@echo "make bench-small  a minute with 20,000 SIMs and loose bounds: what a submission must pass"
+	@echo "make chaos    everything breaks at once, then nothing may be lost or doubled (docs/reliability.md)"
+	@echo "              SEED=$(SEED) SCALE=$(SCALE) ARGS=…"
 	@echo "make clean    remove the virtual environment and caches; the demo's data stays"
 
 # The stamp is older than the requirements: install. An install that was broken off leaves no stamp.
@@ -100,6 +104,9 @@ bench: .venv/installed-dev
 
 bench-small: .venv/installed-dev
 	@exec $(BIN) -m benchmarks --small $(if $(BARS),--bars $(BARS)) $(ARGS)
+
+chaos: .venv/installed-dev
+	@exec $(BIN) -m chaos --seed $(SEED) --scale $(SCALE) $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles

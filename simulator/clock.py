@@ -56,7 +56,7 @@ class Clock:
     """Simulated time: start + elapsed wall time x speed (+ what it was advanced by)."""
 
     def __init__(self, speed: float = 1.0) -> None:
-        self.speed = speed
+        self.speed = self._given = speed
         self._lock = threading.Lock()
         self._simulated = self._wall = 0.0
         self.restart()
@@ -66,10 +66,16 @@ class Clock:
         return self._simulated + (time.time() - self._wall) * self.speed
 
     def restart(self, at: float | None = None) -> None:
-        """Go on from ``at``, or from the wall clock's time."""
+        """Go on from ``at``, or from the wall clock's time, at the speed of the beginning."""
         with self._lock:
+            self.speed = self._given
             self._wall = time.time()
             self._simulated = self._wall if at is None else at
+
+    def run_at(self, speed: float) -> None:
+        """Go on from now at another speed; at 0 the time stands still."""
+        with self._lock:
+            self._simulated, self._wall, self.speed = self.now(), time.time(), speed
 
     def advance(self, seconds: float) -> float:
         """Jump forward; gives the new time. ValueError for a step back: the past has been answered already."""

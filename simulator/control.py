@@ -40,10 +40,12 @@ HELP = {
     "GET|PUT /push-target": "url, secret",
     "GET /pushes?giccid=&kind=&since=": "pushes with their outcome",
     "POST /pushes": "send any body",
+    "POST /pushes/many": "bodies: a list of them",
+    "POST /pushes/hurry": "what waits for its next try is tried now",
     "GET /calls?call=&giccid=&since=": "calls received, the newest last; since is an id or a time",
     "GET /changes?giccid=&what=&since=": "every real change of state; since is an id or a time",
     "GET|PUT /life": "events_per_hour, mo_sms",
-    "GET /clock, POST /clock": "advance: seconds",
+    "GET /clock, POST /clock": "advance: seconds; speed: 0 stops it",
     "POST /reset": "back to the seed's state: no changes, faults or logs",
 }
 
@@ -230,6 +232,24 @@ class Control:
             self.carrier.commit()
         return json_response({"id": number}, 201)
 
+    def send_many_pushes(self) -> Response:
+        """Send each of many bodies as a push."""
+        bodies = _object().get("bodies")
+        if not isinstance(bodies, list):
+            raise ValueError("bodies must be a list")
+        with self.carrier.lock:
+            for body in bodies:
+                self.outbox.queue_body(body)
+            self.carrier.commit()
+        return json_response({"queued": len(bodies)}, 201)
+
+    def hurry_pushes(self) -> Response:
+        """Nothing waits for its next try any longer."""
+        with self.carrier.lock:
+            count = self.outbox.hurry()
+            self.carrier.commit()
+        return json_response({"pending": count})
+
     def pushes(self) -> Response:
         """The log of pushes."""
         names = ("id", "time", "kind", "giccid", "body", "state", "attempts", "answer")
@@ -278,10 +298,13 @@ class Control:
             return json_response({"events_per_hour": self.life.events_per_hour, "mo_sms": self.life.mo_sms})
 
     def clock(self) -> Response:
-        """Read the simulated time, or jump forward."""
+        """Read the simulated time, jump forward, or have it go at another speed."""
         with self.carrier.lock:
             if request.method == "POST":
-                self.carrier.clock.advance(_number(_object(), "advance", 0))
+                body = _object()
+                self.carrier.clock.advance(_number(body, "advance", 0))
+                if "speed" in body:
+                    self.carrier.clock.run_at(_number(body, "speed", 1))
                 self.carrier.settle()
                 self.carrier.commit()
             now = self.carrier.clock.now()
@@ -358,6 +381,8 @@ def build_control(control: Control, gate: Gate) -> Blueprint:
         ("GET PUT", "/push-target", control.push_target),
         ("GET", "/pushes", control.pushes),
         ("POST", "/pushes", control.send_push),
+        ("POST", "/pushes/many", control.send_many_pushes),
+        ("POST", "/pushes/hurry", control.hurry_pushes),
         ("GET", "/calls", control.calls),
         ("GET", "/changes", control.changes_log),
         ("GET PUT", "/life", control.life_rate),

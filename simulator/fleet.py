@@ -148,7 +148,7 @@ class Fleet:
         share = bits & 0xFF
         if self.is_silent(index, bits):
             return 0
-        factor = (share - 9) / 240 if share < 236 else 1.0 + (share - 235) / 25
+        factor = max(0, share - 9) / 240 if share < 236 else 1.0 + (share - 235) / 25
         return int(self.plan(index).data_quota * factor / 720)
 
     @staticmethod

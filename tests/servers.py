@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -50,8 +50,12 @@ class Valkey:
     def __init__(self, directory: Path) -> None:
         self.socket = directory / "valkey.sock"
         self._log = (directory / "valkey.log").open("wb")
+        self.start()
+
+    def start(self) -> None:
+        """Start it, empty; the constructor has done so, this is for one that was killed."""
         self._process = subprocess.Popen(
-            valkey_command(self.socket, directory),
+            valkey_command(self.socket, self.socket.parent),
             stdout=self._log,
             stderr=subprocess.STDOUT,
             preexec_fn=dies_with_parent(),
@@ -61,6 +65,12 @@ class Valkey:
         except ServerFailed:
             self.stop()
             raise
+
+    def kill(self) -> None:
+        """End it as a power cut would: nothing is said to anybody and nothing is kept."""
+        self._process.kill()
+        self._process.wait(5)
+        self.socket.unlink(missing_ok=True)
 
     def _listens(self) -> bool:
         if self._process.poll() is not None:
@@ -163,6 +173,16 @@ class Postgres:
         # One that was killed leaves the file behind.
         return bool(lines) and lines[0] == str(self._process.pid) and lines[-1] == "ready"
 
+    def restart(self, *, immediate: bool) -> None:
+        """End it and start it again: fast, or with ``immediate`` as a crash, after which it recovers from its log.
+
+        A commit that was answered survives a crash only with ``more={"synchronous_commit": "on"}``.
+        """
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT if immediate else signal.SIGINT)
+        self._process.wait(30)
+        self._start()
+
     def stop(self) -> None:
         """End it fast, without waiting for clients."""
         if self._process is not None:
@@ -173,12 +193,13 @@ class Postgres:
 class Simulator:
     """A simulated carrier and what a test asks of it; the carrier client of this process points at it while in use."""
 
-    def __init__(self, directory: Path, *, fleet: int = FLEET, seed: int = SEED) -> None:
+    def __init__(self, directory: Path, *, fleet: int = FLEET, seed: int = SEED, more: Sequence[str] = ()) -> None:
+        """``more`` are further arguments of its command line."""
         self.api_key = API_KEY
         self._log = (directory / f"simulator-{os.getpid()}.log").open("wb")
         command = [sys.executable, "-m", "simulator", "--port", "0", "--fleet", str(fleet), "--seed", str(seed)]
         self._process = subprocess.Popen(
-            [*command, "--api-key", self.api_key],
+            [*command, "--api-key", self.api_key, *more],
             cwd=BASE_DIR,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -193,7 +214,7 @@ class Simulator:
         self.base_url = f"{self.root}/v1"
         self._session = requests.Session()
         self._session.trust_env = False
-        self._seeded = self._walk()
+        self._seeded = self.listed()
 
     def _ready_line(self, seconds: float = 30.0) -> str:
         stdout: IO[str] = self._process.stdout  # type: ignore[assignment]  # a pipe was asked for
@@ -205,7 +226,8 @@ class Simulator:
                     return line.removeprefix("simulator ready on ").strip()
         raise ServerFailed(f"the simulator did not start, see {self._log.name}")
 
-    def _walk(self) -> list[dict[str, Any]]:
+    def listed(self) -> list[dict[str, Any]]:
+        """Every SIM as the carrier lists it now."""
         sims: list[dict[str, Any]] = []
         while True:
             page = self._call("GET", f"{self.base_url}/global-sims", params={"page": len(sims) // 100, "size": 100})
@@ -237,6 +259,11 @@ class Simulator:
     def sim(self, giccid: str) -> dict[str, Any]:
         """The true SIM object at the carrier."""
         return self.control("GET", f"sims/{giccid}")
+
+    def message(self, number: str) -> dict[str, Any]:
+        """A message as the carrier tells of it."""
+        told: dict[str, Any] = self._call("GET", f"{self.base_url}/mt-sms/{number}")
+        return told
 
     def patch(self, giccid: str, **fields: Any) -> dict[str, Any]:
         """Change a SIM at the carrier as somebody else would."""

@@ -38,6 +38,7 @@ _UPDATED = [name for name in _COLUMNS if name not in ("id", "giccid", "first_see
 _BLANK = {field.attname: field.get_default() for field in Sim._meta.concrete_fields}
 _HEAD = ("id", "giccid", "observed_at", "carrier_updated_at", "missing_since", "raw_digest")
 """What tells of a row whether a reading has to be looked at."""
+_OF_POOL = ("account_id", "plan_id")
 _REST = [name for name in _COLUMNS if name not in (*_HEAD, "search")]
 """What else a change is compared with and told from; the search text is made anew."""
 
@@ -268,6 +269,9 @@ class _Chunk:
         reading, at = received.reading, received.observed_at
         self.problems += reading.problems
         put = dict(reading.columns)
+        if "pool_id" not in put and any(put.get(name, getattr(row, name)) != getattr(row, name) for name in _OF_POOL):
+            # A pool is one of an account and a plan: with another one and no word of a pool, it is in none.
+            put["pool_id"] = None
         apns = readings.merged_apns(reading.snapshot, row.apns)
         if apns is not None:
             put["apns"], put["apn_state"] = apns, readings.apn_state(apns)

@@ -142,6 +142,15 @@ def test_what_the_carrier_does_not_tell_stays_as_it_is():
     assert not TimelineEvent.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "fields", [{"basicServicePackage": {"code": "EU-1G-M"}}, {"accountName": "north_logistics"}, {}]
+)
+def test_with_another_plan_or_account_a_pool_that_is_not_named_is_left(fields: dict[str, Any]):
+    read(snapshot())
+    read(snapshot(without=("sharePoolCode",), updatedTime="2026-11-20T12:00:30+0000", **fields), after=60)
+    assert stored().pool_id == (None if fields else "EU-POOL-1")
+
+
 def test_an_explicit_null_empties():
     read(snapshot())
     read(snapshot(imei=None, basicServicePackage=None, sharePoolCode=None, apns=None, session=None), after=60)

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from simulator.tests.conftest import FLEET, SAMPLE, Simulator
+from simulator.tests.conftest import FLEET, SAMPLE, Simulator, wait_for
 
 
 def refused(carrier: Simulator, method: str, path: str, body) -> str:
@@ -152,3 +152,10 @@ def test_numbers_in_the_logs_go_on_after_a_reset(carrier: Simulator) -> None:
     after = [carrier.control("GET", f"/{log}")["data"] for log in ("calls", "changes", "pushes")]
     assert [len(rows) for rows in after] == [1, 1, 1]
     assert all(rows[0]["id"] > number for rows, number in zip(after, before, strict=True))
+
+
+def test_the_clock_stands_still_at_speed_0_and_goes_on_from_there(carrier: Simulator) -> None:
+    stopped = carrier.control("POST", "/clock", {"speed": 0})["unix"]
+    assert carrier.control("GET", "/clock")["unix"] == stopped
+    carrier.control("POST", "/clock", {"speed": 1000})
+    wait_for(lambda: carrier.control("GET", "/clock")["unix"] > stopped)

@@ -121,6 +121,15 @@ def test_any_body_can_be_sent(carrier: Simulator, receiver: Receiver) -> None:
     assert paths == ["", "", "mo-sms/"]
 
 
+def test_many_bodies_are_sent_and_what_waits_can_be_hurried(carrier: Simulator, receiver: Receiver) -> None:
+    carrier.control("POST", "/pushes/faults", {"delayed": 1, "delay_seconds": 3600})
+    bodies = [{"eventType": "MO_SMS", "giccid": SAMPLE, "smsMsgId": f"m{number}"} for number in range(3)]
+    assert carrier.control("POST", "/pushes/many", {"bodies": bodies}) == {"queued": 3}
+    assert carrier.control("POST", "/pushes/hurry") == {"pending": 3}
+    wait_for(lambda: len(receiver.received) == 3)
+    assert sorted(body["smsMsgId"] for body in receiver.bodies()) == ["m0", "m1", "m2"]
+
+
 def test_events_happen_by_themselves(carrier: Simulator, receiver: Receiver) -> None:
     carrier.control("PUT", "/life", {"events_per_hour": 3600, "mo_sms": True})
     kinds: set[str] = set()

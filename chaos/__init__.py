@@ -1,0 +1,1 @@
+"""Everything breaks at once, and afterwards nothing is lost and nothing was done twice: ``make chaos``."""
