@@ -20,7 +20,15 @@ def wish(number: int, kind: str, state: str, sent: float, ended: float | None, *
     def moment(unix: float | None) -> datetime | None:
         return None if unix is None else datetime.fromtimestamp(unix, UTC)
 
-    row: dict[str, Any] = {"params": {}, "result": {}, "job_id": None, "message": "", "carrier_code": "", "sends": 1, "sim_id": 1}
+    row: dict[str, Any] = {
+        "params": {},
+        "result": {},
+        "job_id": None,
+        "message": "",
+        "carrier_code": "",
+        "sends": 1,
+        "sim_id": 1,
+    }
     times = {"first_sent_at": moment(sent), "finished_at": moment(ended)}
     return Wish({**row, "id": number, "kind": kind, "state": state, "sim__giccid": GICCID, **times, **more})
 
