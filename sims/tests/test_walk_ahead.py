@@ -254,9 +254,9 @@ def test_the_thread_leaves_the_database_alone_and_the_walk_keeps_what_it_learned
     told: list[str] = []
     note = link.note
 
-    def hear(problem: str) -> None:
+    def hear(problem: str, *, slowed: bool = False) -> None:
         told.append(threading.current_thread().name)
-        note(problem)
+        note(problem, slowed=slowed)
 
     monkeypatch.setattr(link, "note", hear)
     link.forget()

@@ -80,7 +80,7 @@ def test_error_after_the_change(carrier: Simulator) -> None:
 
 @pytest.mark.parametrize(("before", "changed"), [(False, 1), (True, 0)])
 def test_hang(carrier: Simulator, before: bool, changed: int) -> None:
-    carrier.fault("hang", "deactivate", seconds=0.6, before=before)
+    carrier.fault("hang", "deactivate", seconds=2, before=before)
     with pytest.raises(requests.exceptions.ReadTimeout):
         carrier.call("POST", DEACTIVATE, timeout=0.3)
     assert len(carrier.changes(SAMPLE)) == changed

@@ -12,7 +12,7 @@ from celery import Task
 from django.db import connection
 from django.test import Client
 
-from core import gauges, patience, queue
+from core import gauges, patience, queue, storage
 from core.views import health
 from sims.tasks import refresh_sim
 from smarthub_portal.celery import app
@@ -36,7 +36,8 @@ def test_readiness_with_a_silent_valkey(client: Client, silent_valkey: str, monk
     response = client.get("/readyz")
     assert time.monotonic() - began < 20
     assert response.status_code == 503
-    assert response.json() == {"ready": False, "database": "ok", "broker": "unreachable", "workers": "unknown"}
+    others = {"database": "ok", "disk": "ok"}
+    assert response.json() == {"ready": False, **others, "broker": "unreachable", "workers": "unknown"}
 
 
 def test_only_one_click_waits_for_a_silent_broker(silent_valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +62,7 @@ def test_only_one_click_waits_for_a_silent_broker(silent_valkey: str, monkeypatc
 def test_readiness_with_a_silent_database(client: Client, valkey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     hold = threading.Event()
     monkeypatch.setattr(health, "PATIENCE", 1.0)
-    monkeypatch.setattr(health, "_ask_database", lambda: hold.wait(20))
+    monkeypatch.setattr(storage, "database_state", lambda: hold.wait(20))
     assert client.get("/readyz").json()["database"] == "unreachable"
     assert not hold.is_set(), "it did not wait for the end"
     hold.set()
