@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,11 @@ def full_sqlite() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def full_postgres(directory: Path) -> Iterator[None]:
+def full_postgres() -> Iterator[None]:
     """Tables that are written lie, empty as they are, on a file system with no room left."""
-    with small_disk(directory) as disk:
+    # The server is that of other processes' tests, too.
+    name = f"small_{os.getpid()}"
+    with small_disk() as disk:
         place = disk / "tables"
         place.mkdir()
         with connection.cursor() as cursor:
@@ -93,9 +96,9 @@ def full_postgres(directory: Path) -> Iterator[None]:
                 pytest.skip("needs a PostgreSQL on this machine")
             # The server may run as another user.
             os.chown(place, data.stat().st_uid, data.stat().st_gid)
-            cursor.execute(f"CREATE TABLESPACE small LOCATION '{place}'")
+            cursor.execute(f"CREATE TABLESPACE {name} LOCATION '{place}'")
             for table in WRITTEN:
-                cursor.execute(f"ALTER TABLE {table} SET TABLESPACE small")
+                cursor.execute(f"ALTER TABLE {table} SET TABLESPACE {name}")
         try:
             with filled(disk):
                 yield
@@ -103,21 +106,24 @@ def full_postgres(directory: Path) -> Iterator[None]:
             with connection.cursor() as cursor:
                 for table in WRITTEN:
                     cursor.execute(f"ALTER TABLE {table} SET TABLESPACE pg_default")
-                cursor.execute("DROP TABLESPACE small")
+                cursor.execute(f"DROP TABLESPACE {name}")
 
 
 @contextlib.contextmanager
-def small_disk(directory: Path) -> Iterator[Path]:
+def small_disk() -> Iterator[Path]:
     """A file system of 4 MB; skipped where the machine lets nobody mount one."""
-    disk = directory / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "portal-test", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a file system")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+    with tempfile.TemporaryDirectory(prefix="portal-disk-") as directory:
+        # The database's own user goes through it.
+        Path(directory).chmod(0o711)
+        disk = Path(directory) / "disk"
+        disk.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "portal-test", str(disk)]
+        if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+            pytest.skip("needs the right to mount a file system")
+        try:
+            yield disk
+        finally:
+            subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @contextlib.contextmanager
@@ -133,16 +139,13 @@ def filled(disk: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def fault(tmp_path: Path) -> Callable[[str], Any]:
+def fault() -> Callable[[str], Any]:
     """``fault("read_only")`` or ``fault("full")``, to be used in a ``with``."""
-    for place in (tmp_path, *tmp_path.parents[:2]):
-        # The database's own user goes through them.
-        place.chmod(place.stat().st_mode | 0o011)
 
     def make(kind: str) -> Any:
         if kind == "read_only":
             return reading_only()
-        return full_sqlite() if connection.vendor == "sqlite" else full_postgres(tmp_path)
+        return full_sqlite() if connection.vendor == "sqlite" else full_postgres()
 
     return make
 
@@ -211,12 +214,12 @@ def test_a_worker_keeps_what_it_has_to_do(simulator, carrier_sim, ask, monkeypat
     assert len(changes_of(simulator, sim)) == 1
 
 
-def test_a_download_waits_for_room_and_leaves_nothing_behind(tmp_path, agent, monkeypatch):
+def test_a_download_waits_for_room_and_leaves_nothing_behind(agent, monkeypatch):
     table = Table("Long", "long", (Column("n"),), lambda: iter([["x" * 100_000]] * 60), lambda: 60)
     monkeypatch.setitem(
         exports._exporters, "numbers", exports.Exporter("numbers", lambda *_: table, lambda _user: None)
     )
-    with small_disk(tmp_path) as disk:
+    with small_disk() as disk:
         monkeypatch.setitem(settings.CONFIG, "DATA_DIR", disk)
         export = exports.request_export(agent, "numbers", {}, format_="csv")
         for _ in range(4):
