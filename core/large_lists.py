@@ -1,9 +1,9 @@
 """Pages of tables so large that a database's guess at the way through them is not good enough.
 
-With a million rows a wrong guess costs a thousand times the right one: all that matches two filters sought in the order
-of the list, or half of the table joined with another and sorted to show fifty rows. So what may be few is found before
-all else and sorted, and only what are many is read in its order: a page comes early there. Which of both it is, the
-counting tells. Rows are read by their keys, which are looked for in the table alone.
+With a million rows a wrong guess costs a thousand times the right one: to look in the order of the list for what two
+filters let through, where that is little, is to read all of it. So what may be few is found before all else and sorted,
+and only what is many is read in its order: a page comes early there. Which of both it is, the counting tells. The rows
+are read by their keys then, which are looked for in the table alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ class LargePages:
     def __init__(self, queryset: QuerySet[Any], order: Order, *, size: int, read: Read) -> None:
         self._queryset, self._order, self._size, self._read = queryset, order, size, read
         self._names = [f"_key{i}" for i in range(len(order.keys))]
-        self._is_narrowed = bool(queryset.query.where)
         self._count: Count | None = None
 
     def page(self, *, after: str = "", before: str = "") -> Page[Any]:
@@ -43,20 +42,15 @@ class LargePages:
     def _rows(self, direction: Order, cursor: str) -> list[Any]:
         ordered = in_order(self._queryset, direction)
         values = decode(cursor, self._order, key_fields(ordered, self._order)) if cursor else []
-        if not self._is_narrowed and not cursor:
-            return self._read(ordered[: self._size + 1], self._names)
-        keys: list[Any] | None = None
-        if self._is_narrowed:
-            self._count, keys = self._counted(direction, values)
+        page = (ordered.filter(*behind(direction, values)) if values else ordered)[: self._size + 1]
+        if not self._queryset.query.where:
+            return self._read(page, self._names)
+        self._count, keys = self._counted(direction, values)
         if keys is None:
-            keys = self._walked(ordered.filter(*behind(direction, values)) if values else ordered)
+            keys = list(page.values_list(self._names[-1], flat=True))
         if not keys:
             return []
         return self._read(ordered.filter(**{f"{self._order.keys[-1]}__in": keys}), self._names)
-
-    def _walked(self, ordered: QuerySet[Any]) -> list[Any]:
-        """Unique keys of a page, read in their order."""
-        return list(ordered.values_list(self._names[-1], flat=True)[: self._size + 1])
 
     def _counted(self, direction: Order, values: list[Value]) -> tuple[Count, list[Any] | None]:
         """How many rows there are and the unique keys of a page of them; without these where they are too many."""
