@@ -63,6 +63,7 @@ def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBl
         yield
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What asks for no database is the same on any: it runs on SQLite only. What is marked so, on PostgreSQL only."""
     on_postgres = os.environ.get("TEST_DATABASE") == "postgres"
@@ -76,7 +77,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             runs = not item.get_closest_marker("postgres")
         (kept if runs else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
-    items[:] = kept
+    items[:] = _slow_ones_first(kept, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def _slow_ones_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Each worker's share begins with the slow tests: one that begins last is waited for by all.
+
+    xdist hands out ``items`` in shares of the same size, one behind the other.
+    """
+    slow = [item for item in items if item.get_closest_marker("slow") or item.get_closest_marker("demo")]
+    rest = [item for item in items if not (item.get_closest_marker("slow") or item.get_closest_marker("demo"))]
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        size = (len(items) - len(ordered)) // (workers - worker)
+        share = slow[worker::workers]
+        filled = max(0, size - len(share))
+        ordered += share + rest[:filled]
+        rest = rest[filled:]
+    return ordered
 
 
 def pytest_collection_finish() -> None:
