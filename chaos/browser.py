@@ -11,6 +11,7 @@ import requests
 PATIENCE = 20.0
 """Seconds until a browser gives up on an answer."""
 _SIGN_IN = "/login/"
+_CONFIRM = "/profile/confirm/"
 _REDIRECTS = (302, 303)
 
 
@@ -50,7 +51,8 @@ class Browser:
         return self._signed_in("GET", path, {})
 
     def post(self, path: str, fields: Mapping[str, str]) -> Answer:
-        """Send a form once. A sign-in that has ended is made anew first; that is no second sending."""
+        """Send a form once. A sign-in that has ended is made anew first, and a password that is asked for again is
+        given; that is no second sending."""
         return self._signed_in("POST", path, fields)
 
     def _signed_in(self, method: str, path: str, fields: Mapping[str, str]) -> Answer:
@@ -61,7 +63,13 @@ class Browser:
         if answer.status == 302 or (answer.status == 303 and _SIGN_IN in answer.location):
             self._cookies = {}
             return self._send(method, path, fields) if self._sign_in() else NO_ANSWER
+        if answer.status == 303 and answer.location.startswith(_CONFIRM):
+            return self._send(method, path, fields) if self._confirm() else NO_ANSWER
         return answer
+
+    def _confirm(self) -> bool:
+        answer = self._send("POST", _CONFIRM, {"password": self._password, "next": "/"})
+        return answer.status in _REDIRECTS
 
     def _sign_in(self) -> bool:
         self._send("GET", _SIGN_IN, {})

@@ -42,6 +42,7 @@ QUEUES = {"agent": "agent,push", "bulk": "bulk,sync,deliver", "spare": "agent,pu
 SETTINGS = {
     "ALLOWED_HOSTS": "127.0.0.1",
     "LOG_LEVEL": "WARNING",
+    "SUDO_MINUTES": "1",
     "SMARTHUB_CONNECT_TIMEOUT": "1",
     "SMARTHUB_READ_TIMEOUT": "4",
     "SYNC_CHANGES_EVERY": "5",

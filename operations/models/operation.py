@@ -95,6 +95,7 @@ class Operation(models.Model):
     lease_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
     expires_at = models.DateTimeField(_("sent by then or not at all"), null=True, blank=True)
     first_sent_at = models.DateTimeField(_("first sent"), null=True, blank=True)
+    last_sent_at = models.DateTimeField(_("last sent"), null=True, blank=True)
     accepted_at = models.DateTimeField(_("accepted by the carrier"), null=True, blank=True)
     effective_at = models.DateTimeField(_("takes effect"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)

@@ -130,6 +130,7 @@ def _send(operation: Operation) -> None:
             next_attempt_at=until,
             sends=F("sends") + 1,
             first_sent_at=operation.first_sent_at or now,
+            last_sent_at=now,
             before=operation.before,
         )
         if not claimed:

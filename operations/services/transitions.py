@@ -181,13 +181,14 @@ def tell_timeline(operation: Operation, outcome: str, **detail: Any) -> None:
 
 
 def told_of(operation: Operation, outcome: str, *, at: datetime | None = None, **detail: Any) -> Told:
-    """What :func:`tell_timeline` tells; ``at`` is the time of the change where it is known better than by sending."""
+    """What :func:`tell_timeline` tells; ``at`` is the time of the change where it is known better than by the
+    last sending, the one that the carrier may have done something about."""
     values = KINDS[operation.kind].timeline(operation)
     return operation_told(
         sim_id=operation.sim_id,
         kind=values.kind,
         operation_id=operation.pk,
-        at=at or operation.first_sent_at or timezone.now(),
+        at=at or operation.last_sent_at or operation.first_sent_at or timezone.now(),
         from_value=values.from_value,
         to_value=values.to_value,
         subject=values.subject,

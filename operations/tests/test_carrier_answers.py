@@ -117,6 +117,20 @@ def test_nobody_waits_for_ever_for_a_reading(simulator, carrier_sim, ask):
     assert run(operation).state == State.NEEDS_ATTENTION
 
 
+def test_a_change_that_was_long_refused_stands_in_the_timeline_where_it_was_taken(simulator, carrier_sim, ask):
+    sim = carrier_sim("suspend")
+    simulator.fault(call="deactivate", kind="rate_limit", retry_after=1, count=1)
+    operation = run(ask(sim, "suspend"))
+    assert (operation.state, operation.sends) == (State.QUEUED, 1)
+    long_ago = timezone.now() - timedelta(hours=1)
+    Operation.objects.filter(pk=operation.pk).update(first_sent_at=long_ago, last_sent_at=long_ago)
+    make_due(operation)
+    operation = run(operation)
+    assert (operation.state, operation.first_sent_at) == (State.DONE, long_ago)
+    event = TimelineEvent.objects.get(operation_id=operation.pk)
+    assert timezone.now() - event.at < timedelta(minutes=2)
+
+
 def test_a_wrong_state_after_a_sending_in_doubt_is_read_back_first(simulator, carrier_sim, ask):
     """The first one arrives late: the second is refused because the change is done."""
     sim = carrier_sim("suspend")

@@ -8,7 +8,9 @@ The rules, for tellings with the same target value:
 
 1. Each log entry is an event. Pushes are laid along the log, then operations along what there is, each within the
    window: as many as possible find a place, in their own order (never crossing), with the least distance in time.
-   Values that two sources both know must agree (where from, which APN or subscription).
+   Values that two sources both know must agree (where from, which APN or subscription). Where from is not known to
+   an operation, which has it from the mirror and the mirror may have been behind: one that certainly happened takes
+   a change from elsewhere where there is no better one.
 2. A reading says only that the value became this at some moment between two readings, perhaps by way of others. It
    goes to the last event with its target in that interval, which the window widens for the skew of clocks.
 3. What finds no place is an event of its own. Two tellings of one source are never one event.
@@ -186,15 +188,22 @@ def _point_cost(window: timedelta) -> Cost:
     limit = window.total_seconds()
 
     def cost(event: Event, telling: Telling) -> float | None:
-        if _disagree(event.subject, telling.subject) or _disagree(event.from_value, telling.from_value):
+        if _disagree(event.subject, telling.subject):
             return None
+        if not _disagree(event.from_value, telling.from_value):
+            return distance(event, telling)
+        happened = telling.source == TellingSource.OPERATION and (telling.outcome == SUCCESS or telling.until)
+        seconds = distance(event, telling) if happened else None
+        return None if seconds is None else _FURTHEST_CYCLE.total_seconds() + seconds
+
+    def distance(event: Event, telling: Telling) -> float | None:
         moment = event.best.moment
         if telling.outcome == SCHEDULED and telling.until is None:
             # Accepted for the turn of a cycle that nobody told us: the first such change from now on.
             late = (moment - telling.time).total_seconds()
             return max(late, 0.0) if -limit <= late <= _FURTHEST_CYCLE.total_seconds() else None
-        distance = abs((moment - telling.moment).total_seconds())
-        return distance if distance <= limit else None
+        seconds = abs((moment - telling.moment).total_seconds())
+        return seconds if seconds <= limit else None
 
     return cost
 

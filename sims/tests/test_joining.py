@@ -75,6 +75,22 @@ def test_another_origin_that_both_know_is_another_event():
     assert len(joined(telling(LOG, 0, "A>B"), telling(PUSH, 1, ">B"))) == 1
 
 
+def test_an_operation_that_happened_takes_the_change_that_came_from_elsewhere_than_the_mirror_said():
+    (event,) = joined(telling(LOG, 0, "B>C"), telling(OPERATION, 2, "A>C"))
+    assert event.from_value == "B"
+
+
+def test_a_change_from_where_the_operation_said_is_the_better_one():
+    other, own = joined(telling(LOG, 0, "B>C"), telling(LOG, 10, "A>C"), telling(OPERATION, 1, "A>C"))
+    assert other.of(OPERATION) is None
+    assert own.of(OPERATION) is not None
+
+
+@pytest.mark.parametrize("outcome", ["unclear", "scheduled"])
+def test_a_change_from_elsewhere_is_not_that_of_an_operation_that_may_not_have_happened(outcome):
+    assert len(joined(telling(LOG, 0, "B>C"), telling(OPERATION, 2, "A>C", outcome=outcome))) == 2
+
+
 def test_another_apn_is_another_event():
     events = joined(
         telling(OPERATION, 0, "ENABLED>DISABLED", subject="a"),

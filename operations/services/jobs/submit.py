@@ -207,6 +207,7 @@ def _start(chunk: BatchChunk) -> dict[str, Any] | None:
             lease_until=until,
             sends=F("sends") + 1,
             first_sent_at=Coalesce(F("first_sent_at"), Value(now)),
+            last_sent_at=now,
         )
         step = OperationAttempt.Step.SEND
         OperationAttempt.objects.bulk_create(OperationAttempt(operation_id=pk, step=step, started_at=now) for pk in pks)
