@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -38,7 +37,7 @@ class PortalAdminSite(AdminSite):
 
         Django's own pages give their scripts no nonce: here all scripts of the portal's host may run.
         """
-        inner: Callable[..., HttpResponse] = csp_replace({"script-src": [SELF]})(super().admin_view(view, cacheable))
+        inner: Any = csp_replace({"script-src": [SELF]})(super().admin_view(view, cacheable))
 
         @wraps(inner)
         def outer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
