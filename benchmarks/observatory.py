@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ async def measure(directory: Path, certificate: Path) -> Any:
     encrypted = ["--ssl-certificate", str(certificate), "--ssl-keyfile", str(directory / "key.pem")]
     with granian(plain, environment), granian(tls, environment, *encrypted):
         for each in (plain, tls):
-            await asyncio.to_thread(wait_until, lambda each=each: listens(each), seconds=60, what="granian")
+            await asyncio.to_thread(wait_until, partial(listens, each), seconds=60, what="granian")
         async with await asyncio.start_server(front(plain=plain, tls=tls), "127.0.0.1", port):
             return json.loads(await scan(directory, certificate, f"localhost:{port}"))
 
