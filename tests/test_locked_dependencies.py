@@ -28,7 +28,7 @@ def direct(name: str) -> list[Requirement]:
 
 def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:
     """Version and hashes by package."""
-    found = {}
+    found: dict[str, tuple[str, frozenset[str]]] = {}
     for block in re.split(r"\n(?=[A-Za-z0-9])", "\n" + read(name))[1:]:
         requirement = Requirement(block.partition(" \\")[0])
         hashes = frozenset(re.findall(r"--hash=sha256:([0-9a-f]{64})\b", block))
