@@ -24,7 +24,7 @@ PRODUCTION := env PORTAL_MODE=production DATA_DIR=.production-check DATABASE_URL
 	REDIS_URL=redis://valkey.example:6379/0 SMARTHUB_BASE_URL=https://carrier.example/v1 SMARTHUB_API_KEY=none
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-databases test-sqlite test-browser test-postgres check format bench bench-small chaos clean
+.PHONY: help demo test test-databases test-sqlite test-browser test-postgres check format bench bench-small chaos lock sbom observatory clean
 
 help:
 	@echo "make demo     the whole portal with a simulated carrier, in the foreground"
@@ -39,19 +39,26 @@ help:
 	@echo "make bench-small  a minute with 20,000 SIMs and loose bounds: what a submission must pass"
 	@echo "make chaos    everything breaks at once, then nothing may be lost or doubled (docs/reliability.md)"
 	@echo "              SEED=$(SEED) SCALE=$(SCALE) ARGS=…"
+	@echo "make lock     write the lock files after a change of requirements*.txt (docs/dependencies.md)"
+	@echo "              ARGS=--upgrade  the newest of what is not pinned by name"
+	@echo "make sbom     dist/smarthub-portal.cdx.json: what a release consists of"
+	@echo "make observatory  the Mozilla HTTP Observatory's tests against a start as in production (docs/security.md)"
 	@echo "make clean    remove the virtual environment and caches; the demo's data stays"
 
-# The stamp is older than the requirements: install. An install that was broken off leaves no stamp.
-.venv/installed: requirements.txt
+# The stamp is older than the lock: install. An install that was broken off leaves no stamp. The lock names all there is
+# to install, so nothing is resolved, and a file with another content than the one locked is refused.
+INSTALL = $(BIN) -m pip install -qq --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --requirement
+
+.venv/installed: requirements.lock
 	@echo "Installing $< into .venv; the first time takes a minute or two."
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	@"$(PYTHON)" -m venv .venv
-	@$(BIN) -m pip install -qq --disable-pip-version-check --requirement $<
+	@$(INSTALL) $<
 	@touch $@
 
-.venv/installed-dev: requirements-dev.txt .venv/installed
+.venv/installed-dev: requirements-dev.lock .venv/installed
 	@echo "Installing $< into .venv."
-	@$(BIN) -m pip install -qq --disable-pip-version-check --requirement $<
+	@$(INSTALL) $<
 	@touch $@
 
 # exec: a signal to make's child is a signal to the demo itself.
@@ -107,6 +114,23 @@ bench-small: .venv/installed-dev
 
 chaos: .venv/installed-dev
 	@exec $(BIN) -m chaos --seed $(SEED) --scale $(SCALE) $(ARGS)
+
+# All platforms and Python versions, and every file of each release: who installs elsewhere finds the hash of theirs.
+# pip is there before anything is installed.
+LOCK = $(BIN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-package pip \
+	--custom-compile-command "make lock" $(ARGS)
+
+lock: .venv/installed-dev
+	$(LOCK) requirements.txt --output-file requirements.lock
+	$(LOCK) requirements-dev.txt --constraint requirements.lock --output-file requirements-dev.lock
+
+sbom: .venv/installed-dev
+	@mkdir -p dist
+	$(BIN) -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file dist/smarthub-portal.cdx.json
+
+observatory: .venv/installed-dev
+	@exec $(BIN) -m benchmarks.observatory $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles

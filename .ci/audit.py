@@ -1,4 +1,4 @@
-"""Known vulnerabilities of what is installed, asked of the package index's advisory service.
+"""Known vulnerabilities of what the lock files name, asked of the package index's advisory service.
 
 Without a network there is nobody to ask: one line says so and the check passes. A vulnerability fails it.
 """
@@ -12,7 +12,8 @@ import sys
 
 def main() -> int:
     """Exit code of the check."""
-    command = [sys.executable, "-m", "pip_audit", "--local", "--progress-spinner=off", "--timeout=15", "--format=json"]
+    command = [sys.executable, "-m", "pip_audit", "--requirement=requirements-dev.lock", "--require-hashes"]
+    command += ["--disable-pip", "--progress-spinner=off", "--timeout=15", "--format=json"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         dependencies = json.loads(done.stdout)["dependencies"]

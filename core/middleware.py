@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.urls import Resolver404, resolve
 from django.utils import timezone
-from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.cache import patch_vary_headers
 from django.utils.http import urlencode
 
 from core.addresses import client_address
@@ -29,8 +29,8 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 log = structlog.get_logger(__name__)
 
-_ASKED_BY_MACHINES = frozenset({"healthz", "readyz", "metrics"})
-"""Views that are asked every few seconds, and that nobody looks for in a log."""
+_ASKED_BY_MACHINES = frozenset({"healthz", "readyz", "metrics", "csp_reports"})
+"""Views that are asked every few seconds or as often as anybody likes, and that nobody looks for in a log."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,36}\Z")
 
 
@@ -80,10 +80,10 @@ class ProbeMiddleware:
     """Answers those who watch over the processes, whatever name they call them by and without TLS.
 
     An orchestrator or Prometheus asks a process at its address, which is none of ``ALLOWED_HOSTS``; nothing that these
-    views answer is made of the name.
+    views answer is made of the name. Nor do browsers' reports need what follows: session, user, form.
     """
 
-    PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+    PATHS = frozenset({"/healthz", "/readyz", "/metrics", settings.CSP_REPORTS})
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -93,7 +93,6 @@ class ProbeMiddleware:
             return self.get_response(request)
         request.resolver_match = match = resolve(request.path_info)
         response: HttpResponse = match.func(request)
-        response["Cache-Control"] = "no-store"
         return response
 
 
@@ -138,19 +137,6 @@ class WebhookMiddleware:
         except DisallowedHost:
             return True
         return False
-
-
-class PrivateCacheMiddleware:
-    """Keeps pages of signed-in people out of shared caches, and out of the browser's after they signed out."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        if not response.has_header("Cache-Control"):
-            patch_cache_control(response, private=True, no_store=True)
-        return response
 
 
 class HtmxMiddleware:

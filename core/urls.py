@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from core.views import exports, health, home, live
+from core.views import csp_reports, exports, health, home, live
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -13,4 +13,5 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
+    path("csp-reports/", csp_reports.take, name="csp_reports"),
 ]

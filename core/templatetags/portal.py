@@ -293,10 +293,10 @@ def chart_tag(chart: object) -> dict[str, object]:
     return {"chart": chart}
 
 
-@register.simple_tag
-def chart_script() -> SafeString:
+@register.simple_tag(takes_context=True)
+def chart_script(context: Context) -> SafeString:
     """What a page with charts, or with a part that may bring some, has in its head."""
-    return format_html('<script src="{}" defer></script>', static("js/charts.js"))
+    return format_html('<script src="{}" defer nonce="{}"></script>', static("js/charts.js"), context["csp_nonce"])
 
 
 @register.simple_tag

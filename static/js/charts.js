@@ -4,6 +4,7 @@
   "use strict";
 
   const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+  const { nonce } = document.currentScript; // what the library has to carry, too
   const drawn = new Map();
   let library;
 
@@ -11,6 +12,7 @@
     library ??= new Promise((resolve, reject) => {
       const script = document.createElement("script");
       script.src = address;
+      script.nonce = nonce;
       script.addEventListener("load", resolve);
       script.addEventListener("error", reject);
       document.head.append(script);
