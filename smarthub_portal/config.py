@@ -46,6 +46,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("PORTAL_MODE", str, "production", "`make demo` sets `demo`, which listens on loopback only.", demo="demo"),
     Option("SECRET_KEY", str, "", "Signs sessions and tokens; 50 random characters.", required=True, secret=True),
     Option(
+        "SECRET_KEY_FALLBACKS",
+        list,
+        [],
+        "Secret keys of before, comma separated: what they signed holds until a new one has taken their place.",
+        secret=True,
+    ),
+    Option(
         "ENCRYPTION_KEYS",
         list,
         [],

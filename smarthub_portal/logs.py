@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 
+from core.personal import masked
+
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -29,6 +31,12 @@ structlog.configure(
 )
 
 
+def _without_numbers(logger: Any, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Whatever an error quotes: a log goes to many places, from which nothing can be erased."""
+    told: structlog.typing.EventDict = masked(event)
+    return told
+
+
 def logging_settings(*, level: str, form: str) -> dict[str, Any]:
     """Django's ``LOGGING``: every line of ``level`` and above, in the ``form`` ``json`` or ``line``."""
     renderer: structlog.typing.Processor = (
@@ -45,6 +53,7 @@ def logging_settings(*, level: str, form: str) -> dict[str, Any]:
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.format_exc_info,
+                    _without_numbers,
                     renderer,
                 ],
                 "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder()],
