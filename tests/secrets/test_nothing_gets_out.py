@@ -239,7 +239,13 @@ def test_a_whole_life(  # noqa: PLR0915 - one life, looked at once: each part ag
     assert sim.msisdn in pages[f"/sims/{sim.giccid}/"], "and the pages show what they are for"
     heard = {"the log": log, "Valkey": tasks, "what verify_audit says": verified.getvalue()}
     everything = {**secrets, **personal}
-    assert not [(what, where) for what, text in everything.items() for where, told in heard.items() if text in told]
+    found = [
+        (what, where, told.index(text))
+        for what, text in everything.items()
+        for where, told in heard.items()
+        if text in told
+    ]
+    assert not [(what, where, heard[where][max(0, at - 200) : at + 100]) for what, where, at in found]
     for what, text in secrets.items():
         where = [path for path, page in pages.items() if text in page] + [page for page in seen if text in page]
         assert not where, f"{what} on {where}"
