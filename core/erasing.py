@@ -134,8 +134,10 @@ def _cut(value: Any, pattern: re.Pattern[str]) -> Any:
 
 
 def downloads(**only: Any) -> Part:
-    """Files that were made of lists: whose rows are in them nobody knows, so all of them go, or of ``only`` some people.
-    They last days at most, and are made anew with a click."""
+    """Files that were made of lists, or those with ``only``: whose rows are in them nobody knows, so they go whole.
+
+    They last days at most, and are made anew with a click.
+    """
 
     def remove(rows: Sequence[Any]) -> None:
         for export in rows:

@@ -18,6 +18,7 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+_PLAIN = (str, int, float, dict, list, tuple)
 _FIRST = ["timestamp", "level", "logger", "event"]
 
 structlog.configure(
@@ -32,9 +33,15 @@ structlog.configure(
 
 
 def _without_numbers(logger: Any, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Whatever an error quotes: a log goes to many places, from which nothing can be erased."""
-    told: structlog.typing.EventDict = masked(event)
-    return told
+    """Whatever an error quotes: a log goes to many places, from which nothing can be erased.
+
+    Of objects their ``repr`` would be written; that of a request, which Django adds to its lines, is its address with
+    what a person searched for.
+    """
+    event.pop("request", None)
+    told = {key: value if value is None or isinstance(value, _PLAIN) else repr(value) for key, value in event.items()}
+    masked_event: structlog.typing.EventDict = masked(told)
+    return masked_event
 
 
 def logging_settings(*, level: str, form: str) -> dict[str, Any]:

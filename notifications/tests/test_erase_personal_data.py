@@ -137,7 +137,7 @@ def test_nothing_of_a_sim_is_left(whole_life, make_sim):
     assert "Nothing was erased" in told
     assert found(NOTHING_LEFT) == before
     done = erase("--msisdn", MSISDN, "--really")
-    # A row may hold it twice: for itself, and the number in its text. What went for the one is not counted for the other.
+    # A row may hold it twice, by itself and as a number in its text: what went for the one is counted no more.
     own = [line for line in done.splitlines()[:-1] if "the numbers in" not in line]
     assert own == [line for line in told.splitlines()[:-1] if "the numbers in" not in line], (
         "what it said is what it did"

@@ -247,8 +247,10 @@ def in_words(error: SmartHubError) -> str:
 
 
 def forget_old() -> int:
-    """Delete runs that ended ``SYNC_KEEP_DAYS`` ago; answers how many. The newest of each kind and end stays: the next one
-    goes on from it, and pages tell of it."""
+    """Delete runs that ended ``SYNC_KEEP_DAYS`` ago; answers how many.
+
+    The newest of each kind and end stays: the next one goes on from it, and pages tell of it.
+    """
     newest = SyncRun.objects.order_by().values("kind", "state").annotate(newest=Max("pk")).values("newest")
     before = timezone.now() - timedelta(days=settings.CONFIG["SYNC_KEEP_DAYS"])
     return (
