@@ -14,10 +14,11 @@ from typing import Any
 
 from core.encryption import keys_for
 
+_SHORTEST = 10
 _BOUNDARY = "0-9A-Za-z"
 _NUMBER = re.compile(
     # At its start, behind a %20 of an address too, but not the last group of a UUID.
-    rf"(?:(?<=%[0-9A-Fa-f]{{2}})|(?<![{_BOUNDARY}%])(?<![0-9A-Fa-f]{{4}}-))\d{{10,17}}(?![{_BOUNDARY}])"
+    rf"(?:(?<=%[0-9A-Fa-f]{{2}})|(?<![{_BOUNDARY}%])(?<![0-9A-Fa-f]{{4}}-))\d{{{_SHORTEST},17}}(?![{_BOUNDARY}])"
 )
 
 
@@ -35,7 +36,8 @@ def masked(value: Any) -> Any:
     """``value`` with digests in place of numbers of 10 to 17 digits in its texts; dictionaries and lists are gone
     through, numbers that are no text stay as they are."""
     if isinstance(value, str):
-        return _NUMBER.sub(lambda found: digest(found[0]), value)
+        # Most texts are shorter than a number; a job writes thousands of entries.
+        return value if len(value) < _SHORTEST else _NUMBER.sub(lambda found: digest(found[0]), value)
     if isinstance(value, dict):
         return {name: masked(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):

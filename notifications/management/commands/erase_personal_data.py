@@ -61,7 +61,8 @@ class Command(BaseCommand):
         parts = [downloads(), *(part for module in modules for part in module.parts(subject))]
         counts, waiting = self._see_to(parts)
         if self.really:
-            for target in sims or [None]:
+            targets: list[Sim | None] = [*sims] if sims else [None]
+            for target in targets:
                 self._note(target, counts, waiting, {} if sims else {by: personal.digest(value)})
         self._end(waiting)
 
