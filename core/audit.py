@@ -11,6 +11,7 @@ from django.db import models
 
 from core.bulk import insert
 from core.models import AuditEntry
+from core.personal import masked
 from core.request_context import current_request
 
 
@@ -28,7 +29,8 @@ def record(
     """Write one entry, in the caller's transaction: no act without its entry, no entry without its act.
 
     ``target`` is the record acted on. Address and request id come from the running request, if there is one.
-    ``before`` and ``after`` hold JSON values and never a secret.
+    ``before`` and ``after`` hold JSON values and never a secret. Nothing can be erased here, so numbers of devices and
+    subscribers in them and in the reason stand as digests (:mod:`core.personal`).
     """
     context = current_request()
     return AuditEntry.objects.create(
@@ -37,9 +39,9 @@ def record(
         object_type=target._meta.label_lower if target is not None else "",
         object_id=str(target.pk) if target is not None else "",
         account_name=account_name,
-        before=before or {},
-        after=after or {},
-        reason=reason,
+        before=masked(before or {}),
+        after=masked(after or {}),
+        reason=masked(reason),
         ticket=ticket,
         address=context.address,
         request_id=context.request_id,
@@ -73,11 +75,11 @@ def record_many(
             "action": action,
             "actor_id": actor.pk if actor is not None else None,
             "object_type": model._meta.label_lower,
-            "reason": reason,
+            "reason": masked(reason),
             "ticket": ticket,
             "address": context.address,
             "request_id": context.request_id,
         },
         ("object_id", "account_name", "before", "after"),
-        ((str(one.object_id), one.account_name, one.before, one.after) for one in acted),
+        ((str(one.object_id), one.account_name, masked(one.before), masked(one.after)) for one in acted),
     )

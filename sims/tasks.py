@@ -67,6 +67,12 @@ def read_statistics() -> None:
 
 
 @shared_task
+def forget_old_runs() -> int:
+    """Delete runs that ended ``SYNC_KEEP_DAYS`` ago; answers how many."""
+    return sync_runs.forget_old()
+
+
+@shared_task
 def fetch_stubs() -> None:
     """Read accounts, plans and pools that a SIM named and nobody has read yet, each once."""
     unknown.fetch()

@@ -46,6 +46,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("PORTAL_MODE", str, "production", "`make demo` sets `demo`, which listens on loopback only.", demo="demo"),
     Option("SECRET_KEY", str, "", "Signs sessions and tokens; 50 random characters.", required=True, secret=True),
     Option(
+        "SECRET_KEY_FALLBACKS",
+        list,
+        [],
+        "Secret keys of before, comma separated: what they signed holds until a new one has taken their place.",
+        secret=True,
+    ),
+    Option(
         "ENCRYPTION_KEYS",
         list,
         [],
@@ -113,6 +120,7 @@ OPTIONS: tuple[Option, ...] = (
         6 * 3600,
         "Seconds within which an interrupted walk goes on from its last page.",
     ),
+    Option("SYNC_KEEP_DAYS", int, 90, "Days that finished runs of the sync are kept; the newest of each kind stay."),
     Option("SIM_REFRESH_AFTER", int, 300, "Seconds after which an opened SIM page reads its SIM again.", demo=60),
     Option(
         "USAGE_DAYS_KEPT", int, 400, "Days for which usage is kept by day; of older months totals stay. 0 keeps all."

@@ -10,12 +10,15 @@ from typing import Any
 
 import structlog
 
+from core.personal import masked
+
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+_PLAIN = (str, int, float, dict, list, tuple)
 _FIRST = ["timestamp", "level", "logger", "event"]
 
 structlog.configure(
@@ -27,6 +30,18 @@ structlog.configure(
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )
+
+
+def _without_numbers(logger: Any, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Whatever an error quotes: a log goes to many places, from which nothing can be erased.
+
+    Of objects their ``repr`` would be written; that of a request, which Django adds to its lines, is its address with
+    what a person searched for.
+    """
+    event.pop("request", None)
+    told = {key: value if value is None or isinstance(value, _PLAIN) else repr(value) for key, value in event.items()}
+    masked_event: structlog.typing.EventDict = masked(told)
+    return masked_event
 
 
 def logging_settings(*, level: str, form: str) -> dict[str, Any]:
@@ -45,6 +60,7 @@ def logging_settings(*, level: str, form: str) -> dict[str, Any]:
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.format_exc_info,
+                    _without_numbers,
                     renderer,
                 ],
                 "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder()],

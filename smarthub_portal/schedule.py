@@ -46,6 +46,7 @@ def beat_schedule(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "sims.tasks.resume_syncs": 30,
         "sims.tasks.read_reference": config["SYNC_REFERENCE_EVERY"],
         "sims.tasks.read_statistics": config["SYNC_STATISTICS_EVERY"],
+        "sims.tasks.forget_old_runs": 3600,
         "sims.tasks.fetch_stubs": 30,
         "sims.tasks.close_usage_months": 60,
         "sims.tasks.fold_tallies": 10,

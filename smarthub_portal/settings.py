@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -38,6 +39,7 @@ if MODE == "production":
         raise ImproperlyConfigured("SECRET_KEY: give 50 or more random characters.")
 
 SECRET_KEY = CONFIG["SECRET_KEY"]
+SECRET_KEY_FALLBACKS = CONFIG["SECRET_KEY_FALLBACKS"]
 DEBUG = CONFIG["DEBUG"]
 ALLOWED_HOSTS = CONFIG["ALLOWED_HOSTS"]
 CSRF_TRUSTED_ORIGINS = CONFIG["CSRF_TRUSTED_ORIGINS"]
@@ -266,6 +268,8 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = MODE != "production"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # 100,000 pasted identifiers with some text around them.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
+# Workbooks are read by defusedxml, also where lxml happens to be installed; openpyxl asks when it is imported first.
+os.environ["OPENPYXL_LXML"] = "False"
 DJANGO_TABLES2_TEMPLATE = "components/table.html"
 
 CELERY_BROKER_URL = _BROKER_URL if REDIS_URL.startswith("unix://") else REDIS_URL

@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 APP, RECOVERY = Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES
 _PENDING = "second_factor_pending"
 _STEP = "last_step"
+ENCRYPTED = ("secret", "seed")
+"""What of a factor's data is encrypted: of an app, of recovery codes."""
 
 
 class FactorAdapter(DefaultMFAAdapter):

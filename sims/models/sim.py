@@ -14,7 +14,7 @@ CUSTOM_FIELDS = ("custom1", "custom2", "custom3", "custom4", "custom5")
 
 
 class Sim(models.Model):
-    """One SIM card. Written by ``sims.mirror.apply`` and nobody else.
+    """One SIM card. Written by ``sims.mirror.apply``, emptied by ``sims.services.erasing``, and nobody else.
 
     Columns that lists sort by are never NULL where an empty text says the same. Data is in bytes.
     """

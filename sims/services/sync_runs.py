@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -243,3 +244,17 @@ def in_words(error: SmartHubError) -> str:
         }
     detail = error.detail or ", ".join(dict.fromkeys(error.codes))
     return _("The carrier refused the request: %(detail)s.") % {"detail": detail}
+
+
+def forget_old() -> int:
+    """Delete runs that ended ``SYNC_KEEP_DAYS`` ago; answers how many.
+
+    The newest of each kind and end stays: the next one goes on from it, and pages tell of it.
+    """
+    newest = SyncRun.objects.order_by().values("kind", "state").annotate(newest=Max("pk")).values("newest")
+    before = timezone.now() - timedelta(days=settings.CONFIG["SYNC_KEEP_DAYS"])
+    return (
+        SyncRun.objects.filter(finished_at__lt=before)
+        .exclude(pk__in=list(newest.values_list("newest", flat=True)))
+        .delete()[0]
+    )

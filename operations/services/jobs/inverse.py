@@ -98,7 +98,8 @@ class Inverse:
         return "", "", {"apn": name, "apn_status": was}
 
     def _texts(self, operation: Operation, sim: Sim) -> Answer:
-        if any(getattr(sim, name) != text for name, text in operation.params.items()):
+        # Without values they were erased: nothing is known to bring back.
+        if not operation.params or any(getattr(sim, name) != text for name, text in operation.params.items()):
             return _changed()
         was = operation.before.get("custom_fields", {})
         return "", "", {name: was.get(name, "") for name in operation.params}
