@@ -51,15 +51,16 @@ class PushList(LiveListView):
     def extra_context(self, listing: Listing) -> dict[str, Any]:
         """The way to replay all of them, and what an empty list says."""
         may_replay = self.request.user.has_perm(REPLAY) and listing.count.number
-        return {
+        context = {
             "list_bar": "notifications/pushes_bar.html" if may_replay else "",
             "empty_title": _("No pushes yet"),
             "empty_text": _(
                 "Make a push source and enter its address at the carrier; its pushes appear here by themselves."
             ),
-            "empty_url": reverse("notifications:sources"),
-            "empty_action": _("See the sources"),
         }
+        if self.request.user.has_perm("notifications.view_pushsource"):
+            context |= {"empty_url": reverse("notifications:sources"), "empty_action": _("See the sources")}
+        return context
 
 
 def _push_or_404(request: HttpRequest, pk: int) -> Push:
