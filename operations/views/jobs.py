@@ -123,7 +123,8 @@ class JobPage(ListView):
         return super().get(request)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """The choice of columns, or a file of the lines."""
+        """The choice of columns, or a file of the lines; 404 for a job that the user may not see."""
+        job_or_404(request, self.kwargs["pk"])
         return super().post(request)
 
     def _rows(self, request: HttpRequest) -> HttpResponse:
