@@ -35,7 +35,7 @@ def scoped(queryset: QuerySet[M], user: User | AnonymousUser, *, account: str = 
 
 
 def colleagues(user: User | AnonymousUser) -> QuerySet[User]:
-    """The users whose names ``user`` is offered: all, or of one who is limited to accounts those who see one of them."""
+    """The users whose names ``user`` is offered: all, or to who is limited to accounts those who see one of them."""
     accounts = visible_accounts(user)
     if accounts is None:
         return User.objects.all()

@@ -29,9 +29,10 @@ ACTORS = {
 }
 
 OF_ACCOUNT = frozenset(
-    ["account", "audit", "delivery", "job", "line", "operation", "plan", "pool", "push", "rule", "sim", "wish"]  # wish: waits for approval
+    ["account", "audit", "delivery", "job", "line", "operation", "plan", "pool", "push", "rule", "sim", "wish"]
 )
-"""Records that belong to an account. The others (``template``, ``source``, …) belong to the portal as a whole."""
+"""Records that belong to an account (``wish``: an operation that waits for approval). The others (``template``,
+``source``, …) belong to the portal as a whole."""
 
 
 @dataclass(frozen=True)

@@ -88,10 +88,13 @@ def test_no_form_sets_a_field_that_is_not_its_own(
         ("tag", "agent", f"/sims/{sim}/tags/", {"name": "hello"}),
         ("template", "administrator", "/sms/templates/new/", {"name": "hello", "text": "hello"}),
         ("source", "administrator", "/pushes/sources/new/", {"name": "other", "active": "on"}),
-        ("forward", "administrator", "/notifications/forwards/new/", {"name": "o", "url": "https://example.com/o", "active": "on"}),
+        ("forward", "administrator", "/notifications/forwards/new/", {
+            "name": "o", "url": "https://example.com/o", "active": "on",
+        }),
         ("rule", "administrator", "/notifications/rules/new/", RULE),
         ("user", "administrator", f"/admin/staff/user/{user}/change/", {
-            "username": "renamed", "role": "Agent", "is_active": "on", "account_scopes-TOTAL_FORMS": "0", "account_scopes-INITIAL_FORMS": "0",
+            "username": "renamed", "role": "Agent", "is_active": "on",
+            "account_scopes-TOTAL_FORMS": "0", "account_scopes-INITIAL_FORMS": "0",
         }),
     ]  # fmt: skip
     for form, person, address, body in forms:

@@ -54,7 +54,7 @@ def test_every_address_has_its_row() -> None:
 
 @pytest.fixture
 def _unwritten(monkeypatch: Any) -> Iterator[None]:
-    """Nothing is rendered and nothing logged: pages are looked at in the tests of their apps, here they cost minutes."""
+    """Nothing is rendered and nothing logged: the tests of the apps look at pages, here they would cost minutes."""
     monkeypatch.setattr(Template, "render", lambda *args, **kwargs: "")
     logging.disable()
     yield
