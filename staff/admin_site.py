@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods
 
 from staff.models import User
 
@@ -34,6 +35,7 @@ class PortalAdminSite(AdminSite):
         """As Django's, but somebody signed in with another role gets a 403 and not a second sign-in form."""
         inner = super().admin_view(view, cacheable)
 
+        @require_http_methods(["GET", "HEAD", "POST"])
         @wraps(inner)
         def outer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.user.is_authenticated and not self.has_permission(request):

@@ -50,7 +50,7 @@ class Right:
     public: int = 0
     """The answer to somebody who is not signed in, where it is not the sign-in."""
     but: Mapping[str, int] = field(default_factory=dict)
-    """Actors who are answered otherwise, for the reason that stands beside the row."""
+    """Actors who are answered otherwise (``viewer``, or ``viewer htmx``), for the reason that stands beside the row."""
 
 
 Rights = dict[str, Right]
@@ -88,7 +88,7 @@ TABLE: dict[str, Rights] = {
     "staff:sso": see(SIGNED_IN, 404, public=404),  # no provider is set up here
     "staff:sso_callback": see(SIGNED_IN, 404, public=404),
     # For everybody who is signed in: themselves.
-    "home": see(SIGNED_IN),
+    "home": see(SIGNED_IN, but={"nobody htmx": 204}),  # for whom nothing changes
     "live": see(SIGNED_IN),
     "exports": see(SIGNED_IN),
     "export_file": see(SIGNED_IN, of="export", but=OWN),

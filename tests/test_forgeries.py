@@ -5,6 +5,7 @@ What single apps refuse is tested with them; docs/security.md lists where.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -41,7 +42,7 @@ OF_FORMS = {
     "message": "text coding validity template reason ticket nonce place count",
     "template": "name text",
     "note": "text",
-    "tag": "name",
+    "tag": "tag",
 }
 """The fields that each form has. Whatever else a model is made of is not for the form to set."""
 
@@ -85,7 +86,7 @@ def test_no_form_sets_a_field_that_is_not_its_own(
         ("confirm", "agent", f"/jobs/{records['job']}/confirm/", WHY),
         ("message", "agent", f"/sims/{sim}/sms/", {"text": "hello"}),
         ("note", "agent", f"/sims/{sim}/notes/", {"text": "hello"}),
-        ("tag", "agent", f"/sims/{sim}/tags/", {"name": "hello"}),
+        ("tag", "agent", f"/sims/{sim}/tags/", {"tag": "hello"}),
         ("template", "administrator", "/sms/templates/new/", {"name": "hello", "text": "hello"}),
         ("source", "administrator", "/pushes/sources/new/", {"name": "other", "active": "on"}),
         ("forward", "administrator", "/notifications/forwards/new/", {
@@ -154,6 +155,20 @@ def test_a_limit_is_not_lifted_by_whom_it_limits(make_user: Any, login: Any) -> 
     assert not User.objects.get(pk=limited.pk).all_accounts
     assert client.post("/sms/templates/new/", {"name": "x", "text": "x"}).status_code == 403
     assert not MessageTemplate.objects.exists()
+
+
+@pytest.mark.django_db
+def test_custom_fields_that_somebody_changed_meanwhile_are_not_put_back(make_sim: Any, agent: Any, login: Any) -> None:
+    sim, client = make_sim(custom1="old", custom2="Gate 7"), login(agent)
+    page = client.get(f"/sims/{sim.giccid}/operations/set_custom_fields/").content.decode()
+    shown = dict(re.findall(r'name="((?:initial-)?custom\d)"(?: value="([^"]*)")?', page))
+    assert (shown["initial-custom1"], shown["custom2"]) == ("old", "Gate 7")
+    type(sim).objects.filter(pk=sim.pk).update(custom1="new")
+    address, wish = f"/sims/{sim.giccid}/operations/", {"kind": "set_custom_fields", **shown, **WHY}
+    assert client.post(address, {**wish, "custom1": "mine"}).status_code == 422, "what was not seen is not overwritten"
+    assert client.post(address, wish).status_code == 422, "nothing was changed"
+    assert client.post(address, {**wish, "custom2": "Gate 8"}).status_code == 303
+    assert Operation.objects.get().params == {"custom2": "Gate 8"}
 
 
 @pytest.mark.postgres
