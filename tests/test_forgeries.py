@@ -88,7 +88,7 @@ def test_no_form_sets_a_field_that_is_not_its_own(
         ("note", "agent", f"/sims/{sim}/notes/", {"text": "hello"}),
         ("tag", "agent", f"/sims/{sim}/tags/", {"tag": "hello"}),
         ("template", "administrator", "/sms/templates/new/", {"name": "hello", "text": "hello"}),
-        ("source", "administrator", "/pushes/sources/new/", {"name": "other", "active": "on"}),
+        ("source", "administrator", "/pushes/sources/new/", {"name": "other", "silence_hours": "24", "active": "on"}),
         ("forward", "administrator", "/notifications/forwards/new/", {
             "name": "o", "url": "https://example.com/o", "active": "on",
         }),
