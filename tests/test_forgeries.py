@@ -37,7 +37,7 @@ OF_FORMS = {
     "source": "name networks silence_hours active",
     "forward": "name url active",
     "rule": " ".join(
-        [*RULE, "accounts plans tags roles users forwards emails quiet_from quiet_until quiet_zone automatic"]
+        [*RULE, "accounts plans tags roles users forwards emails plan apn quiet_from quiet_until quiet_zone automatic"]
     ),
     "message": "text coding validity template reason ticket nonce place count",
     "template": "name text",

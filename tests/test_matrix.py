@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 
 from staff.models import User
-from tests.matrix import ACTORS, OF_ACCOUNT, TABLE, Right
+from tests.matrix import ACTORS, ADMINISTRATOR, OF_ACCOUNT, TABLE, Right
 from tests.matrix_records import records
 
 __all__ = ["records"]

@@ -24,8 +24,8 @@ log = structlog.get_logger(__name__)
 @never_cache
 @require_safe
 def leave(request: HttpRequest) -> HttpResponse:
-    """To the provider; ``next`` is where to go afterwards. A page with 503 when the provider is away, with 429 where too
-    many came from this address without getting in."""
+    """To the provider; ``next`` is where to go afterwards. A page with 503 when the provider is away, with 429 where
+    too many came from this address without getting in."""
     if not oidc.is_offered():
         raise Http404
     target = sign_in.own_page(request, request.GET.get("next", ""))
