@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from core.htmx import render_fragment, wants_fragment
@@ -70,7 +70,7 @@ def _push_or_404(request: HttpRequest, pk: int) -> Push:
         raise Http404 from None
 
 
-@require_GET
+@require_safe
 @permission_required("notifications.view_push", raise_exception=True)
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One push: what came, what it led to, what is wrong with it."""
