@@ -89,10 +89,11 @@ def records(make_user: Any, make_sim: Any, agent: User, administrator: User, tmp
         "axes_accessfailurelog": {"username": "x"},
     }
     made = {
-        name: apps.get_model(*name.split("_"))._default_manager.create(**fields).pk for name, fields in create.items()
+        name: apps.get_model(name.replace("_", "."))._default_manager.create(**fields).pk
+        for name, fields in create.items()
     }
     of_admin = {
-        name: apps.get_model(*name.split("_"))._default_manager.latest("pk").pk
+        name: apps.get_model(name.replace("_", "."))._default_manager.latest("pk").pk
         for name in ("sims_timelineevent", "sims_note")
     }
     return {
