@@ -158,9 +158,8 @@ def test_a_method_without_a_row_is_none(records: dict[str, Any], clients: dict[s
                 said = answer(clients["administrator"], method, path, {}, None)
                 refused = right is None and right_of_any(rights).least > ADMINISTRATOR
                 wanted = 405 if right is None else expected(right, "administrator", htmx=False)
-                led_on = (
-                    name in ("staff:login", "admin:login") and said == 302
-                )  # who is in already, whatever the method
+                # Who is in already is led on, whatever the method.
+                led_on = name in ("staff:login", "admin:login") and said == 302
                 if said != wanted and not led_on and not (refused and said == 403):
                     wrong.append(f"{name} {method}: {said}, not {wanted}")
     assert not wrong, f"{len(wrong)} answers differ:\n" + "\n".join(wrong[:MOST_TOLD])
