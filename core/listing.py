@@ -157,7 +157,7 @@ class ListView(PermissionRequiredMixin, View):
     Every GET of a page takes the same number of queries, however many rows there are.
     """
 
-    http_method_names = ["get", "head", "post", "options"]
+    http_method_names = ["get", "head", "post"]
     raise_exception = True
 
     name: ClassVar[str]

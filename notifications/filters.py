@@ -22,6 +22,8 @@ def _find(queryset: QuerySet[Push], text: str) -> QuerySet[Push]:
 
 
 def _sources(request: HttpRequest) -> Choices:
+    if not request.user.has_perm("notifications.view_pushsource"):
+        return []
     return [(name, name) for name in PushSource.objects.order_by("name").values_list("name", flat=True)]
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 from django import forms
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -26,7 +26,7 @@ from sims.models import Account, RatePlan
 from sims.selectors.tags import known_tags
 from staff.models import User
 from staff.roles import ROLES
-from staff.scopes import visible_accounts
+from staff.scopes import colleagues, visible_accounts
 
 Choices: TypeAlias = Sequence[tuple[str, str | Promise]]
 PERIODS = (3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)
@@ -191,9 +191,15 @@ class RuleForm(forms.Form):
             WINDOWS, _("Not at all: a line for each"), stored.group_within
         )
         self._rows("roles").queryset = Group.objects.filter(name__in=ROLES).order_by("pk")
-        people = User.objects.filter(is_active=True, groups__name__in=ROLES).distinct().order_by("username")
-        self._rows("users").queryset = people
-        self._rows("forwards").queryset = Forward.objects.order_by("name")
+        people = Q(is_active=True, groups__name__in=ROLES, pk__in=colleagues(user).values("pk"))
+        forwards = Forward.objects.order_by("name")
+        # Who may not choose others may still keep what the rule has.
+        if rule is not None:
+            people |= Q(pk__in=rule.users.values("pk"))
+        if not user.has_perm("notifications.view_forward"):
+            forwards = forwards.none() if rule is None else forwards.filter(rules=rule)
+        self._rows("users").queryset = User.objects.filter(people).distinct().order_by("username")
+        self._rows("forwards").queryset = forwards
         self._offer_operations(stored, plans)
 
     def _offer(self, name: str, choices: Choices, stored: Iterable[str] = ()) -> None:

@@ -99,6 +99,8 @@ def _find(queryset: QuerySet[Delivery], text: str) -> QuerySet[Delivery]:
 
 
 def _forwards(request: HttpRequest) -> Choices:
+    if not request.user.has_perm("notifications.view_forward"):
+        return []
     return [(name, name) for name in Forward.objects.order_by("name").values_list("name", flat=True)]
 
 

@@ -14,7 +14,7 @@ from core.filters import Choices, FilterSet, ManyFilter, SearchFilter
 from operations.models import Operation
 from sims.models import Account
 from staff.models import User
-from staff.scopes import scoped
+from staff.scopes import colleagues, scoped
 
 _BETWEEN_DIGITS = re.compile(r"[\s\-.]+")
 _FULL_GICCID = 19
@@ -50,7 +50,7 @@ def _when(values: list[str]) -> Q:
 
 
 def _people(request: HttpRequest) -> Choices:
-    names = User.objects.filter(groups__permissions__content_type__app_label="operations")
+    names = colleagues(request.user).filter(groups__permissions__content_type__app_label="operations")
     return [(name, name) for name in names.order_by("username").values_list("username", flat=True).distinct()[:200]]
 
 

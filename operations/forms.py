@@ -253,7 +253,11 @@ def apn_states(sim: Sim) -> dict[str, str]:
 
 
 class SetCustomFieldsForm(OperationForm):
-    """The carrier's five free texts; one that is not sent keeps its value, an empty one is emptied."""
+    """The carrier's five free texts; one that is not sent keeps its value, an empty one is emptied.
+
+    The page sends along what it showed (``initial-custom1``), so that a form that was open for a while neither puts an
+    old text back nor overwrites one that its reader has not seen.
+    """
 
     params_fields = CUSTOM_FIELDS
 
@@ -267,17 +271,25 @@ class SetCustomFieldsForm(OperationForm):
                 max_length=MAX_CUSTOM_FIELD if checked else None,
                 required=False,
                 initial=getattr(sim, name),
+                show_hidden_initial=True,
                 **({} if checked else {"validators": []}),
             )
         self.order_fields([*CUSTOM_FIELDS, "reason", "ticket"])
 
     def _is_unchanged(self, name: str) -> bool:
         sent = self.data.get(name)
-        return sent is None or str(sent).strip() == getattr(self.sim, name).strip()
+        return sent is None or str(sent).strip() in (getattr(self.sim, name).strip(), self._seen(name))
+
+    def _seen(self, name: str) -> str:
+        """What the form showed; what the SIM has, where that is not told."""
+        return str(self.data.get(self.add_initial_prefix(name), getattr(self.sim, name))).strip()
 
     def clean(self) -> dict[str, Any]:
-        """At least one of them differs."""
+        """At least one of them differs, and none of those was changed by somebody else since the form was opened."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in CUSTOM_FIELDS:
+            if not self._is_unchanged(name) and self._seen(name) != getattr(self.sim, name).strip():
+                self.add_error(name, _("This was changed meanwhile. Please open the form again."))
         if not self.errors and not self.params():
             raise ValidationError(_("Nothing was changed."), code="unchanged")
         return cleaned

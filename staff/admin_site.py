@@ -15,6 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods
 
 from staff.models import User
 
@@ -39,6 +40,7 @@ class PortalAdminSite(AdminSite):
         """
         inner: Any = csp_replace({"script-src": [SELF]})(super().admin_view(view, cacheable))
 
+        @require_http_methods(["GET", "HEAD", "POST"])
         @wraps(inner)
         def outer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.user.is_authenticated and not self.has_permission(request):

@@ -15,7 +15,7 @@ from core import links
 from core.filters import Choices, FilterSet, Group, ManyFilter, SearchFilter
 from core.models import AuditEntry
 from staff.models import User
-from staff.scopes import visible_accounts
+from staff.scopes import colleagues, visible_accounts
 
 PORTAL = "-"
 """In the address: the portal itself, which did it without anybody's asking."""
@@ -88,7 +88,7 @@ def _until(values: list[str]) -> Q:
 
 
 def _people(request: HttpRequest) -> Choices:
-    names = User.objects.order_by("username").values_list("username", flat=True)
+    names = colleagues(request.user).order_by("username").values_list("username", flat=True)
     return [(PORTAL, _("The portal itself")), *((name, name) for name in names)]
 
 

@@ -8,14 +8,17 @@ user has signed in before: else anybody could keep an administrator out by faili
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import redis
 from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt, AccessLog
 from django.conf import settings
 from django.contrib.auth.signals import user_login_failed
+from django.core.cache import cache
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
@@ -51,6 +54,31 @@ class LockoutHandler(AxesDatabaseHandler):
         if of_user >= settings.CONFIG["LOGIN_FAILURES_USER"] and not _is_known(username, address):
             return limit
         return of_pair
+
+
+def sends_too_many(request: HttpRequest) -> bool:
+    """Count one more way to single sign-on that begins at this address, and say whether that is beyond what the limit
+    of an address allows. :func:`came_back` takes one off again.
+
+    Nothing was guessed, so nobody's password is locked by it: else a page of somebody else's could lock an address by
+    loading this one again and again. Where no counter answers, nobody is kept out.
+    """
+    minutes = settings.CONFIG["LOGIN_LOCKOUT_MINUTES"]
+    try:
+        cache.add(_begun(request), 0, timeout=minutes * 60)
+        return cache.incr(_begun(request)) > settings.CONFIG["LOGIN_FAILURES_ADDRESS"]
+    except (redis.RedisError, ValueError):
+        return False
+
+
+def came_back(request: HttpRequest) -> None:
+    """Somebody who was sent to the provider has signed in."""
+    with suppress(redis.RedisError, ValueError):
+        cache.decr(_begun(request))
+
+
+def _begun(request: HttpRequest) -> str:
+    return f"sso-begun:{address_of(request)}"
 
 
 def is_locked(request: HttpRequest, username: str) -> bool:

@@ -14,7 +14,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from core.prepared import NUMBER, kept
-from staff.roles import highest_role
+from staff.roles import BEYOND_ACCOUNTS, highest_role
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Grants:
     roles: frozenset[str]
     """Names of groups."""
     permissions: frozenset[str]
-    """``app.codename``, of the roles and the user's own."""
+    """``app.codename``, of the roles and the user's own, as far as they count for what the user sees."""
     accounts: frozenset[str]
     """Carrier accounts by name; of no account where the user sees all of them."""
 
@@ -54,11 +54,15 @@ class User(AbstractUser):
 
     @cached_property
     def grants(self) -> Grants:
-        """Roles, permissions and accounts in one query, kept as long as this object: a request."""
+        """Roles, permissions and accounts in one query, kept as long as this object: a request.
+
+        Who is limited to accounts changes nothing that reaches beyond them, whatever the role.
+        """
         found: dict[str, set[str]] = {"role": set(), "permission": set(), "account": set()}
         for what, value, name in _grants().rows([(NUMBER, self.pk)]):
             found[what].add(f"{value}.{name}" if name else value)
-        return Grants(frozenset(found["role"]), frozenset(found["permission"]), frozenset(found["account"]))
+        permissions = found["permission"] if self.all_accounts else found["permission"] - BEYOND_ACCOUNTS
+        return Grants(frozenset(found["role"]), frozenset(permissions), frozenset(found["account"]))
 
     @property
     def role(self) -> str:

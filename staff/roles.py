@@ -68,6 +68,29 @@ ROLES: dict[str, frozenset[str]] = {
     ADMINISTRATOR: frozenset(_ADMINISTRATOR),
 }
 
+BEYOND_ACCOUNTS = frozenset(
+    {
+        "sims.run_sync",
+        "sms.manage_templates",
+        "staff.add_user",
+        "staff.change_user",
+        "staff.view_user",
+        "staff.add_accountscope",
+        "staff.change_accountscope",
+        "staff.delete_accountscope",
+        "staff.view_accountscope",
+        "notifications.view_pushsource",
+        "notifications.add_pushsource",
+        "notifications.change_pushsource",
+        "notifications.view_forward",
+        "notifications.add_forward",
+        "notifications.change_forward",
+        "notifications.delete_forward",
+    }
+)
+"""What belongs to no single carrier account: users, the sync, push sources, webhooks, templates. Whatever the role,
+these permissions count only for who sees all accounts (:attr:`staff.models.User.grants`)."""
+
 
 def highest_role(names: Iterable[str]) -> str:
     """The role that reaches furthest among ``names`` of groups; empty when none of them is a role."""

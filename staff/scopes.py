@@ -6,9 +6,9 @@ from collections.abc import Collection
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
-from staff.models import User
+from staff.models import AccountScope, User
 
 M = TypeVar("M", bound=Model)
 
@@ -32,6 +32,15 @@ def scoped(queryset: QuerySet[M], user: User | AnonymousUser, *, account: str = 
         return queryset
     condition: dict[str, Any] = {f"{account}__in": sorted(accounts)}
     return queryset.filter(**condition)
+
+
+def colleagues(user: User | AnonymousUser) -> QuerySet[User]:
+    """The users whose names ``user`` is offered: all, or to who is limited to accounts those who see one of them."""
+    accounts = visible_accounts(user)
+    if accounts is None:
+        return User.objects.all()
+    shares = AccountScope.objects.filter(user=OuterRef("pk"), account_name__in=sorted(accounts))
+    return User.objects.filter(Q(all_accounts=True) | Exists(shares) | Q(pk=user.pk))
 
 
 def find_user(user: User | AnonymousUser, text: str) -> tuple[str, Collection[Any]]:

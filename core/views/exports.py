@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from core import audit, exports
 from core.htmx import render_fragment
@@ -26,7 +26,7 @@ PARAMETER = "export"
 _MOST = 50
 
 
-@require_GET
+@require_safe
 def mine(request: HttpRequest) -> HttpResponse:
     """The list; the rows alone for htmx, which asks again while one is being made."""
     rows = list(exports.exports_of(request.user)[:_MOST])
@@ -35,7 +35,7 @@ def mine(request: HttpRequest) -> HttpResponse:
     return render_fragment(request, PAGE, "rows", {"exports": rows, "is_live": live, "days": days})
 
 
-@require_GET
+@require_safe
 def fetch(request: HttpRequest, pk: int) -> FileResponse:
     """The file, for its owner who still may have it; 404 for everybody else."""
     export = _own_or_404(request, pk)

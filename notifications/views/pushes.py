@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from core.htmx import render_fragment, wants_fragment
@@ -51,15 +51,16 @@ class PushList(LiveListView):
     def extra_context(self, listing: Listing) -> dict[str, Any]:
         """The way to replay all of them, and what an empty list says."""
         may_replay = self.request.user.has_perm(REPLAY) and listing.count.number
-        return {
+        context = {
             "list_bar": "notifications/pushes_bar.html" if may_replay else "",
             "empty_title": _("No pushes yet"),
             "empty_text": _(
                 "Make a push source and enter its address at the carrier; its pushes appear here by themselves."
             ),
-            "empty_url": reverse("notifications:sources"),
-            "empty_action": _("See the sources"),
         }
+        if self.request.user.has_perm("notifications.view_pushsource"):
+            context |= {"empty_url": reverse("notifications:sources"), "empty_action": _("See the sources")}
+        return context
 
 
 def _push_or_404(request: HttpRequest, pk: int) -> Push:
@@ -69,7 +70,7 @@ def _push_or_404(request: HttpRequest, pk: int) -> Push:
         raise Http404 from None
 
 
-@require_GET
+@require_safe
 @permission_required("notifications.view_push", raise_exception=True)
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One push: what came, what it led to, what is wrong with it."""

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.htmx import render_fragment
 from core.listing import Listing, ListView
@@ -70,7 +70,7 @@ def _to(rule: Rule) -> HttpResponse:
     return HttpResponseRedirect(reverse("notifications:rule", args=[rule.pk]), status=303)
 
 
-@require_GET
+@require_safe
 @permission_required(VIEW, raise_exception=True)
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One rule: what it does, in words; whether it is on; what it made; its trial."""
@@ -94,7 +94,7 @@ def _context(request: HttpRequest, rule: Rule) -> dict[str, Any]:
     }
 
 
-@require_GET
+@require_safe
 @permission_required(VIEW, raise_exception=True)
 def try_it(request: HttpRequest, pk: int) -> HttpResponse:
     """Try the rule on the last ``days`` (7, 30 or 90); the page of the rule with the result, or that part alone."""

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from notifications.forms_sources import KeyForm, RotateForm, SourceForm
 from notifications.models import PushSource
@@ -25,7 +25,7 @@ from staff.sudo import sudo_required
 VIEW, ADD, CHANGE = (f"notifications.{verb}_pushsource" for verb in ("view", "add", "change"))
 
 
-@require_GET
+@require_safe
 @permission_required(VIEW, raise_exception=True)
 def source_list(request: HttpRequest) -> HttpResponse:
     """All sources with their last day."""

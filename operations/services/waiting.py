@@ -23,12 +23,12 @@ _APPROVE = "operations.approve_operation"
 
 def steering(operation: Operation, user: User | AnonymousUser) -> OperationRefused | None:
     """What stands against ``user`` cancelling or extending it; ``None`` when nothing does."""
+    if operation.actor_id != user.pk and not user.has_perm(_APPROVE):
+        return NotAllowed(_("Only who asked for it or a supervisor can do this."))
     if operation.state != State.QUEUED:
         return _not_waiting(operation)
     if operation.job_id is not None:
         return Conflict(_("It belongs to a batch job, which is paused and cancelled as a whole."), operation)
-    if operation.actor_id != user.pk and not user.has_perm(_APPROVE):
-        return NotAllowed(_("Only who asked for it or a supervisor can do this."))
     return None
 
 

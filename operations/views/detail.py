@@ -11,7 +11,7 @@ from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from core.htmx import render_fragment, stop_polling, wants_fragment
 from operations.errors import Conflict, NotAllowed
@@ -59,7 +59,7 @@ def detail_context(
     }
 
 
-@require_GET
+@require_safe
 @permission_required("operations.view_operation", raise_exception=True)
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """The page; for htmx its live part, 204 while ``?version=`` is still the newest, 286 once it has ended."""
@@ -71,7 +71,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     return stop_polling(response) if wants_fragment(request) and not context["is_live"] else response
 
 
-@require_GET
+@require_safe
 @permission_required("operations.view_operation", raise_exception=True)
 def badge(request: HttpRequest, pk: int) -> HttpResponse:
     """The state's badge for a row of a list."""

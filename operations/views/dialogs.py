@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from core.htmx import close_dialog, render_fragment, wants_fragment
 from operations.errors import Conflict, Invalid, NotAllowed
@@ -55,7 +55,7 @@ def _form_context(
     return context
 
 
-@require_GET
+@require_safe
 @permission_required("operations.view_operation", raise_exception=True)
 def dialog(request: HttpRequest, giccid: str, kind: str) -> HttpResponse:
     """The dialog of ``kind``, a page of its own without htmx; 409 with the reason when it is not possible now.
@@ -142,7 +142,7 @@ def create(request: HttpRequest, giccid: str) -> HttpResponse:
     return close_dialog(render(request, "operations/sim.html", {"operations": found, "is_update": True}))
 
 
-@require_GET
+@require_safe
 @permission_required("operations.view_operation", raise_exception=True)
 def of_sim(request: HttpRequest, giccid: str) -> HttpResponse:
     """The SIM page's live parts: buttons and operations. 204 while ``?version=`` is still the newest."""

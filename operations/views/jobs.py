@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 from django_htmx.http import trigger_client_event
 
 from core.exports import FORMATS
@@ -123,7 +123,8 @@ class JobPage(ListView):
         return super().get(request)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """The choice of columns, or a file of the lines."""
+        """The choice of columns, or a file of the lines; 404 for a job that the user may not see."""
+        job_or_404(request, self.kwargs["pk"])
         return super().post(request)
 
     def _rows(self, request: HttpRequest) -> HttpResponse:
@@ -163,7 +164,7 @@ class JobPage(ListView):
         return render(request, PAGE, {"listing": listing, **self.extra_context(listing)}, status=status)
 
 
-@require_GET
+@require_safe
 @permission_required("operations.view_batchjob", raise_exception=True)
 def live(request: HttpRequest, pk: int) -> HttpResponse:
     """The upper part of the page: 204 while ``?version=`` is still the newest, 286 once the job has ended."""
@@ -176,14 +177,14 @@ def live(request: HttpRequest, pk: int) -> HttpResponse:
     return stop_polling(response) if ended else response
 
 
-@require_GET
+@require_safe
 @permission_required("operations.view_batchjob", raise_exception=True)
 def chunks(request: HttpRequest, pk: int) -> HttpResponse:
     """The table of the batch jobs at the carrier, for the page to bring it up to date."""
     return render(request, f"{PAGE}#chunks", chunks_context(job_or_404(request, pk)))
 
 
-@require_GET
+@require_safe
 @permission_required("operations.view_batchjob", raise_exception=True)
 def badge(request: HttpRequest, pk: int) -> HttpResponse:
     """The state's badge for a row of the list."""

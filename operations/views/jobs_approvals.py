@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from operations import selectors_jobs
 from operations.kinds import KINDS
@@ -14,7 +14,7 @@ MOST = 100
 """Of each sort on the page; decided ones make room for the next."""
 
 
-@require_GET
+@require_safe
 @permission_required("operations.approve_operation", raise_exception=True)
 def approvals(request: HttpRequest) -> HttpResponse:
     """Jobs and single operations that wait, oldest first."""

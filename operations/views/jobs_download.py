@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from core.paging import Count
 from core.spreadsheets import CSV, XLSX
@@ -14,7 +14,7 @@ from operations.exports import NAME, table_of
 from operations.views.jobs import job_or_404
 
 
-@require_GET
+@require_safe
 @permission_required("operations.view_batchjob", raise_exception=True)
 def lines_csv(request: HttpRequest, pk: int) -> HttpResponseBase:
     """All lines, or those that the page's filters in the address leave, as they are read; however many."""

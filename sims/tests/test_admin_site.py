@@ -41,7 +41,8 @@ def other(make_sim, administrator):
 @pytest.mark.parametrize("page", [f"sims/{page}" for page in PAGES])
 def test_an_administrator_of_one_account_finds_nothing_of_another(page, other, make_user, administrator, login):
     words = ("north", "NORTH", other.giccid)
-    limited = make_user(ADMINISTRATOR, ["example_account"])
+    assert login(make_user(ADMINISTRATOR, ["example_account"])).get(f"/admin/{page}/").status_code == 403
+    limited = make_user(ADMINISTRATOR, ["example_account"], is_superuser=True)
     found = login(limited).get(f"/admin/{page}/").content.decode()
     assert not [word for word in words if word in found]
     unlimited = login(administrator).get(f"/admin/{page}/").content.decode()
@@ -51,4 +52,5 @@ def test_an_administrator_of_one_account_finds_nothing_of_another(page, other, m
 def test_a_sim_of_another_account_has_no_admin_page(other, make_user, administrator, login):
     address = f"/admin/sims/sim/{other.pk}/change/"
     assert login(administrator).get(address).status_code == 200
-    assert login(make_user(ADMINISTRATOR, ["example_account"])).get(address).status_code == 302
+    limited = make_user(ADMINISTRATOR, ["example_account"], is_superuser=True)
+    assert login(limited).get(address).status_code == 302

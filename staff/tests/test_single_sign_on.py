@@ -19,6 +19,7 @@ from staff import oidc, second_factor
 from staff.models import User, UserSession
 from staff.roles import AGENT, SUPERVISOR
 from staff.scopes import visible_accounts
+from tests.fixtures import PASSWORD
 from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider
 
 pytestmark = pytest.mark.django_db
@@ -177,6 +178,18 @@ def test_a_local_user_is_not_taken_over_unless_allowed_and_verified(
     assert not second_factor.is_set_up(local)
     assert of_before.get("/profile/").status_code == 302
     assert AuditEntry.objects.get(action="user.linked").object_id == str(local.pk)
+
+
+def test_an_address_that_begins_too_many_is_told_to_wait(
+    provider: Provider, viewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(settings.CONFIG, "LOGIN_FAILURES_ADDRESS", 2)
+    for _ in range(3):
+        assert sign_in(Client())["Location"] == "/profile/", "who gets in does not count"
+    assert [Client().get("/login/sso/").status_code for _ in range(4)] == [302, 302, 429, 429]
+    assert Client(REMOTE_ADDR="203.0.113.9").get("/login/sso/").status_code == 302
+    password = {"username": "viewer", "password": PASSWORD}
+    assert Client().post("/login/", password).status_code == 302, "nobody's password is locked by it"
 
 
 def test_a_name_that_is_taken_is_refused(client: Client, provider: Provider, make_user: Callable[..., User]) -> None:

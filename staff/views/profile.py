@@ -89,6 +89,7 @@ class PasswordView(auth_views.PasswordChangeView):
 
     template_name = "staff/password.html"
     success_url = reverse_lazy("staff:profile")
+    http_method_names = ["get", "head", "post"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Who comes by single sign-on has none to change."""

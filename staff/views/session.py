@@ -25,6 +25,7 @@ class SignInView(auth_views.LoginView):
     template_name = "staff/login.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
+    http_method_names = ["get", "head", "post"]
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """In, or on to the second factor."""
@@ -64,3 +65,5 @@ def code(request: HttpRequest) -> HttpResponse:
 
 class SignOutView(auth_views.LogoutView):
     """POST only, so that no link or image of somebody else's can end the session."""
+
+    http_method_names = ["post"]

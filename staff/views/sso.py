@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from core import audit
-from staff import oidc, services_sso, sign_in, sudo
+from staff import lockout, oidc, services_sso, sign_in, sudo
 from staff.models import User
 
 log = structlog.get_logger(__name__)
@@ -24,12 +24,15 @@ log = structlog.get_logger(__name__)
 @never_cache
 @require_safe
 def leave(request: HttpRequest) -> HttpResponse:
-    """To the provider; ``next`` is where to go afterwards. A page with 503 when the provider is away."""
+    """To the provider; ``next`` is where to go afterwards. A page with 503 when the provider is away, with 429 where
+    too many came from this address without getting in."""
     if not oidc.is_offered():
         raise Http404
     target = sign_in.own_page(request, request.GET.get("next", ""))
     if request.user.is_authenticated:
         return HttpResponseRedirect(target)
+    if lockout.sends_too_many(request):
+        return _refused(request, _("Too many sign-ins were begun here. Please try again in some minutes."), 429)
     return _to_provider(request, oidc.SIGN_IN, target)
 
 
@@ -64,6 +67,7 @@ def callback(request: HttpRequest) -> HttpResponse:
         after = {"reason": refusal.reason, "name": str(claims.get("preferred_username", ""))[:150]}
         audit.record(action="user.sso_refused", actor=None, after=after)
         return _refused(request, refusal.sentence, 403)
+    lockout.came_back(request)
     trusted = settings.CONFIG["OIDC_MFA_TRUSTED"]
     is_in = sign_in.proceed(request, user, how="sso", target=target, factor_counts=trusted)
     return HttpResponseRedirect(target) if is_in else redirect("staff:code")
