@@ -94,6 +94,10 @@ class ListView(PermissionRequiredMixin, View):
         """
         return list(rows)
 
+    def found_keys(self, filters: FilterSet) -> QuerySet[Any, Any] | None:
+        """The unique keys of what the filters let through, for a large list that knows a better way to them."""
+        return None
+
     def read_page(self, rows: QuerySet[Any], keys: Sequence[str]) -> list[Any]:
         """The rows of a page, with the attributes ``keys``; for lists whose models hold much that it does not show."""
         return list(rows)
@@ -191,7 +195,9 @@ class ListView(PermissionRequiredMixin, View):
             # Of filters of its own: those of the request go on to tell the time.
             name = (type(self), str(order), size)
             return kept_for(request.user, name, lambda: KeptPages(self._filters(request).qs, order, size=size))
-        return (LargePages if self.is_large else Pages)(filters.qs, order, size=size, read=self.read_page)
+        if self.is_large:
+            return LargePages(filters.qs, order, size=size, read=self.read_page, keys=self.found_keys(filters))
+        return Pages(filters.qs, order, size=size, read=self.read_page)
 
     def _filters(self, request: HttpRequest) -> FilterSet:
         return self.filterset_class(data=request.GET, queryset=Later(self.get_queryset), request=request)
