@@ -43,7 +43,11 @@ def prepare(fleet: int, sample: int = 0) -> list[dict[str, Any]]:
     """What is measured on this database. ``sample``: so many sorts, filters, pairs and searches at most; 0 is all."""
     from django.conf import settings
 
+    from staff import sessions
+
     settings.ROOT_URLCONF = "benchmarks.reference"
+    # Noted once a minute that a session is in use: four statements of whichever page it falls on.
+    sessions.RENEW_AFTER = 86_400
     found = [*_references(fleet), *_list(fleet, sample), *_searches(fleet, sample), *_others(fleet)]
     # For cost(), which is quick: all of them, whatever the sample is.
     alike = [page for page in _list(fleet, 0) if page.group in ("deep", "sort", "sort, deep", "filter")]

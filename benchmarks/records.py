@@ -67,15 +67,21 @@ def _tags(fleet: int, first: int) -> Iterator[dict[str, Any]]:
     keys = [Tag.objects.create(name=name, key=name).pk for name in TAGS]
     for place, key in enumerate(keys):
         for index in range(place, fleet, 100):
-            yield {"sim_id": first + index, "tag_id": key}
+            yield {"sim_id": first + index, "giccid": giccid(index), "tag_id": key}
 
 
 def _subscriptions(fleet: int, first: int) -> Iterator[dict[str, Any]]:
     moment, now = moments(), timezone.now()
     until = moment(now + timedelta(days=20))
     for index in range(0, fleet, 50):
-        names = {"sim_id": first + index, "carrier_id": f"sub-{index}", "plan_id": EXTRA_PLAN, "status": "ACTIVE"}
-        yield {**names, "activated_at": moment(now - timedelta(days=10)), "expires_at": until}
+        names = {"carrier_id": f"sub-{index}", "plan_id": EXTRA_PLAN, "status": "ACTIVE"}
+        yield {
+            "sim_id": first + index,
+            "giccid": giccid(index),
+            **names,
+            "activated_at": moment(now - timedelta(days=10)),
+            "expires_at": until,
+        }
 
 
 def _operations(fleet: int, first: int) -> Iterator[dict[str, Any]]:

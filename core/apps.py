@@ -1,6 +1,7 @@
 import gc
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.utils.translation import gettext_lazy as _
 
 YOUNG_OBJECTS = 20_000
@@ -14,9 +15,10 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         """Look for garbage less often: on lists of thousands of rows that took a quarter of all computing.
 
-        And say what is asked of the broker when ``/metrics`` is read.
+        And say what is asked of the broker when ``/metrics`` is read, and how connections to the database begin.
         """
         gc.set_threshold(YOUNG_OBJECTS, 10, 10)
-        from core import broker, gauges  # settings are there from here on
+        from core import broker, gauges, large_lists  # settings are there from here on
 
+        connection_created.connect(large_lists.keep_self_joins)
         gauges.register("broker", broker.gauges)

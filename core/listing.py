@@ -8,7 +8,6 @@ a list extends it and fills ``title`` and ``heading``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
@@ -20,132 +19,24 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
-from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views import View
 
 from core import audit, exports
-from core.filters import Chip, Choice, FilterSet, Group, Later, address, options
+from core.filters import FilterSet, Later
 from core.large_lists import LargePages
-from core.paging import PAGE_SIZE, BadCursor, Count, KeptPages, Order, Page, Pages, capped_count, pages
-from core.per_language import per_language
+from core.list_page import PANEL, WHOLE
+from core.list_page import Listing as Listing
+from core.paging import PAGE_SIZE, BadCursor, KeptPages, Order, Pages, capped_count, pages
 from core.prepared import kept_for
 from core.spreadsheets import AS_IT_IS, Cell, Column, Table, cell
 from core.tables import BaseTable
 from core.views import exports as export_views
 
 TEMPLATE = "core/list.html"
-PANEL, WHOLE = "panel", "filters"
-"""In the address: the filter that asks for its choices; that all filters show theirs."""
 ROWS_A_QUERY = 2_000
 """Of a file: few enough to be in memory."""
-
-
-@dataclass
-class Listing:
-    """What the template of a list shows."""
-
-    name: str
-    path: str
-    state: QueryDict
-    """The filters and the order, without the place in the list."""
-    filters: FilterSet
-    order: Order
-    is_default_order: bool
-    page: Page[Any]
-    count: Count
-    table: BaseTable
-    noun: Any
-    noun_plural: Any
-    notices: list[str]
-    selectable: bool
-    copies_ticked: bool = True
-
-    whole_filters: bool = False
-    """Whether filters show all that they offer at once, as without script they must."""
-    rows_poll: str = ""
-    """The address that tells what is new of these rows; see :mod:`core.live_rows`."""
-
-    @property
-    def url(self) -> str:
-        """The first page of this list as it is filtered and sorted."""
-        return address(self.path, self.state)
-
-    @property
-    def next_url(self) -> str:
-        """The next page; empty on the last."""
-        return self._at("after", self.page.next)
-
-    @property
-    def previous_url(self) -> str:
-        """The page before; empty on the first."""
-        return self._at("before", self.page.previous)
-
-    def _at(self, parameter: str, cursor: str) -> str:
-        if not cursor:
-            return ""
-        place = self.state.copy()
-        place[parameter] = cursor
-        return address(self.path, place)
-
-    @property
-    def hint(self) -> str:
-        """What the filters have to say to the person, such as that a search text is too short."""
-        return self.filters.hint
-
-    @property
-    def filtered(self) -> bool:
-        """Whether anything narrows the list."""
-        return any(name != "sort" for name in self.state)
-
-    @property
-    def chips(self) -> list[Chip]:
-        """What narrows the list, with the way to undo each."""
-        return self.filters.chips(self.state, self.path)
-
-    @property
-    def groups(self) -> list[Group]:
-        """The filters to choose from."""
-        return self.filters.groups(whole=self.whole_filters)
-
-    @property
-    def whole_url(self) -> str:
-        """This page with all that the filters offer."""
-        state = self.state.copy()
-        state[WHOLE] = "1"
-        return address(self.path, state)
-
-    @property
-    def panel_url(self) -> str:
-        """Where a filter asks for what it offers, its name to be put behind."""
-        return f"{self.path}?{PANEL}="
-
-    @property
-    def files(self) -> list[tuple[str, str]]:
-        """The list as a file, as filtered and sorted: format and address."""
-        return [(format_, self._as(format_)) for format_ in exports.FORMATS]
-
-    def _as(self, format_: str) -> str:
-        state = self.state.copy()
-        state[export_views.PARAMETER] = format_
-        return address(self.path, state)
-
-    @property
-    def made_later(self) -> bool:
-        """Whether a file of it takes too long to be waited for."""
-        return self.count.capped
-
-    @property
-    def columns(self) -> SafeString:
-        """Columns to choose from."""
-        return _column_options(type(self.table), frozenset(self.table.columns.names()))
-
-
-@per_language
-def _column_options(table_class: type[BaseTable], shown: frozenset[str]) -> SafeString:
-    columns = table_class.optional_columns()
-    return options("columns", [Choice(name, capfirst(str(header)), name in shown) for name, header in columns])
 
 
 class ListView(PermissionRequiredMixin, View):
@@ -202,6 +93,10 @@ class ListView(PermissionRequiredMixin, View):
         table's columns ask for.
         """
         return list(rows)
+
+    def found_keys(self, filters: FilterSet) -> QuerySet[Any, Any] | None:
+        """The unique keys of what the filters let through, for a large list that knows a better way to them."""
+        return None
 
     def read_page(self, rows: QuerySet[Any], keys: Sequence[str]) -> list[Any]:
         """The rows of a page, with the attributes ``keys``; for lists whose models hold much that it does not show."""
@@ -300,7 +195,9 @@ class ListView(PermissionRequiredMixin, View):
             # Of filters of its own: those of the request go on to tell the time.
             name = (type(self), str(order), size)
             return kept_for(request.user, name, lambda: KeptPages(self._filters(request).qs, order, size=size))
-        return (LargePages if self.is_large else Pages)(filters.qs, order, size=size, read=self.read_page)
+        if self.is_large:
+            return LargePages(filters.qs, order, size=size, read=self.read_page, keys=self.found_keys(filters))
+        return Pages(filters.qs, order, size=size, read=self.read_page)
 
     def _filters(self, request: HttpRequest) -> FilterSet:
         return self.filterset_class(data=request.GET, queryset=Later(self.get_queryset), request=request)

@@ -22,7 +22,7 @@ from sims.selectors.timeline import plan_names
 
 Kind, Outcome = TimelineEvent.Kind, TimelineEvent.Outcome
 
-_ICONS = {
+_ICONS: dict[str, str] = {
     Kind.STATUS: "power",
     Kind.PLAN: "receipt-text",
     Kind.SUBSCRIPTION: "package-plus",
@@ -34,7 +34,7 @@ _ICONS = {
     Kind.NOTE: "sticky-note",
 }
 _STATUS_TONES = {"ACTIVATED": "ok", "DEACTIVATED": "warn", "TEST_READY": "info"}
-_OUTCOME_TONES = {Outcome.FAILED: "bad", Outcome.UNCLEAR: "warn", Outcome.SCHEDULED: "info"}
+_OUTCOME_TONES: dict[str, str] = {Outcome.FAILED: "bad", Outcome.UNCLEAR: "warn", Outcome.SCHEDULED: "info"}
 _NEWS: dict[str, tuple[Promise, str]] = {
     "CYCLE_USAGE_TRACKING": (_lazy("Usage of the cycle reached its threshold"), "warn"),
     "NO_SESSION_CONNECTION": (_lazy("No connection for a long time"), "warn"),
@@ -99,8 +99,8 @@ def _entry(event: TimelineEvent, names: dict[str, str], jobs: set[int]) -> Entry
     failed = event.outcome != Outcome.SUCCESS
     return Entry(
         event=event,
-        icon=_ICONS.get(Kind(event.kind), "circle") if event.kind in Kind.values else "circle",
-        tone=_OUTCOME_TONES.get(Outcome(event.outcome), "") if failed else _tone(event),
+        icon=_ICONS.get(event.kind, "circle"),
+        tone=_OUTCOME_TONES.get(event.outcome, "") if failed else _tone(event),
         title=_title(event, detail, names),
         who=who_of(event),
         outcome=str(event.get_outcome_display()) if failed else "",
@@ -129,13 +129,15 @@ def _title(event: TimelineEvent, detail: dict[str, Any], names: dict[str, str]) 
     if kind == Kind.STATUS:
         return _status_change(event.from_value, event.to_value)
     if kind == Kind.PLAN:
-        return _change(_("Rate plan"), _plan(event.from_value, names), _plan(event.to_value, names))
+        before, after = event.from_value, event.to_value
+        return _plan_change(before, names.get(before, before), after, names.get(after, after))
     if kind == Kind.SUBSCRIPTION:
         added = bool(event.to_value)
         word = _("Supplementary plan added") if added else _("Supplementary plan ended")
-        return _change(word, "", _plan(event.to_value or event.from_value, names))
+        code = event.to_value or event.from_value
+        return _change(word, "", _plan(code, names.get(code, code)))
     if kind == Kind.IMEI:
-        return _change(_("Device"), _identifier(event.from_value), _identifier(event.to_value))
+        return _change(_device(), _identifier(event.from_value), _identifier(event.to_value))
     if kind == Kind.APN:
         words = _("APN %(apn)s") % {"apn": event.subject} if event.subject else _("APN")
         return _change(words, _apn(event.from_value), _apn(event.to_value))
@@ -164,6 +166,16 @@ def _status_change(before: str, after: str) -> SafeString:
     return _change(_("State"), _status(before), _status(after))
 
 
+@per_language
+def _plan_change(before: str, name_before: str, after: str, name_after: str) -> SafeString:
+    return _change(_("Rate plan"), _plan(before, name_before), _plan(after, name_after))
+
+
+@per_language
+def _device() -> str:
+    return _("Device")
+
+
 def _status(value: str) -> str:
     return status_badge(value) if value else ""
 
@@ -172,8 +184,8 @@ def _identifier(value: str) -> str:
     return grouped(value) if value else ""
 
 
-def _plan(code: str, names: dict[str, str]) -> str:
-    return format_html('<span title="{}">{}</span>', code, names.get(code, code)) if code else ""
+def _plan(code: str, name: str) -> str:
+    return format_html('<span title="{}">{}</span>', code, name) if code else ""
 
 
 def _apn(value: str) -> str:
@@ -199,16 +211,22 @@ def who_of(event: TimelineEvent) -> str:
 
 def sources_of(event: TimelineEvent) -> list[tuple[str, str]]:
     """Who told of it, with the time that each gave in words."""
+    portal, change_log, push, reading = _source_names()
     told: list[tuple[str, datetime | None]] = []
     if event.operation_id is not None or (event.actor_id is not None and event.kind != Kind.NOTE):
-        told.append((_("portal"), event.recorded_at))
+        told.append((portal, event.recorded_at))
     if event.log_time is not None:
-        told.append((_("change log"), event.log_time))
+        told.append((change_log, event.log_time))
     if event.push_key:
-        told.append((_("push"), event.push_time))
+        told.append((push, event.push_time))
     if event.observed_at is not None:
-        told.append((_("reading"), event.observed_at))
+        told.append((reading, event.observed_at))
     return [(name, exact_time(moment) if moment else "") for name, moment in told]
+
+
+@per_language
+def _source_names() -> tuple[str, str, str, str]:
+    return _("portal"), _("change log"), _("push"), _("reading")
 
 
 def _is_fact(name: str, value: object) -> bool:

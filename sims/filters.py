@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from django.db.models import Expression, Q
+from django.db import connection
+from django.db.models import Expression, Q, QuerySet, Subquery
 from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, In, LessThan, LessThanOrEqual
 from django.http import HttpRequest
 from django.utils import timezone
@@ -17,10 +19,13 @@ from core.badges import SIM_STATUSES
 from core.countries import country_label
 from core.expressions import OrNone
 from core.filters import Choices, FilterSet, ManyFilter, SearchFilter, Text
-from sims.models import Sim, SimTag, Subscription
+from core.large_lists import common_keys
+from sims.models import Sim, SimTag, Subscription, Tag
 from sims.models.tag import tag_key
 from sims.models.tally import NEVER, QUOTA_BANDS
 from sims.selectors import holding, search, sims, tags
+from sims.selectors.sims import AnyUser
+from staff.scopes import scoped, visible_accounts
 
 # A filter asks for the very expression that the list sorts by, so that one index serves both.
 _PLAN, _POOL = OrNone("plan_id"), OrNone("pool_id")
@@ -112,7 +117,15 @@ def _unusual(values: list[str]) -> Q:
 
 def _tag(values: list[str]) -> Q:
     """SIMs that bear one of the tags, in any spelling of it."""
-    return Q(pk__in=SimTag.objects.filter(tag__key__in=[tag_key(value) for value in values]).values("sim_id"))
+    return Q(pk__in=_worn(values).values("sim_id"))
+
+
+def _worn(values: list[str]) -> QuerySet[SimTag]:
+    keys = [tag_key(value) for value in values]
+    if len(keys) > 1:
+        return SimTag.objects.filter(tag__key__in=keys)
+    # By the key of the one tag: the database knows then that no SIM comes twice.
+    return SimTag.objects.filter(tag=Subquery(Tag.objects.filter(key=keys[0]).values("pk")))
 
 
 def _statuses(request: HttpRequest) -> Choices:
@@ -140,8 +153,11 @@ def _countries(request: HttpRequest) -> Choices:
 
 def _addon(values: list[str]) -> Q:
     """SIMs that have one of the supplementary plans in force."""
-    held = Subscription.objects.filter(holding.in_force(), plan_id__in=values)
-    return Q(pk__in=held.values("sim_id"))
+    return Q(pk__in=_held(values).values("sim_id"))
+
+
+def _held(values: list[str]) -> QuerySet[Subscription]:
+    return Subscription.objects.filter(holding.in_force(), plan_id__in=values)
 
 
 def _addons(request: HttpRequest) -> Choices:
@@ -152,7 +168,30 @@ def _tags(request: HttpRequest) -> Choices:
     return [(name, name) for name in tags.known_tags(request.user)]
 
 
-class CountryFilter(ManyFilter):
+class PlaceFilter(ManyFilter):
+    """A filter whose single values are places in an index, where the giccids are sorted: of the SIMs, or of the table
+    that ``beside`` answers rows of."""
+
+    def __init__(self, *, beside: Callable[[list[str]], QuerySet[Any]] | None = None, **options: Any) -> None:
+        self.beside = beside
+        super().__init__(**options)
+
+    def place(self, values: list[str]) -> QuerySet[Any] | None:
+        """The rows there; ``None`` where they are not in one place."""
+        if self.beside is not None:
+            return self.beside(values).filter(giccid__isnull=False)
+        return Sim.objects.filter(self.condition(values)) if len(values) == 1 else None
+
+
+class ApnFilter(PlaceFilter):
+    """On and off are two places each, see :func:`_apn`."""
+
+    def place(self, values: list[str]) -> QuerySet[Any] | None:
+        """Of those without any."""
+        return super().place(values) if values == [NONE] else None
+
+
+class CountryFilter(PlaceFilter):
     """Countries by their codes, shown by their names."""
 
     def label_of(self, value: str) -> Text:
@@ -164,23 +203,23 @@ class SimFilterSet(FilterSet):
     """What ``/sims/`` takes in its address. The names stay (checks from outside use them)."""
 
     q = SearchFilter(find=lambda queryset, text: search.find(queryset, search.understand(text)))
-    status = ManyFilter(
+    status = PlaceFilter(
         label=_("Status"),
         choices=_statuses,
         labels={value: badge.label for value, badge in SIM_STATUSES.items()},
         condition=_column("status"),
     )
-    account = ManyFilter(label=_("Account"), choices=_accounts, condition=_column("account_id"))
-    plan = ManyFilter(label=_("Rate plan"), choices=_plans, condition=_expression(_PLAN))
-    addon = ManyFilter(label=_("Supplementary plan"), choices=_addons, condition=_addon)
-    pool = ManyFilter(label=_("Share pool"), choices=_pools, condition=_expression(_POOL))
+    account = PlaceFilter(label=_("Account"), choices=_accounts, condition=_column("account_id"))
+    plan = PlaceFilter(label=_("Rate plan"), choices=_plans, condition=_expression(_PLAN))
+    addon = PlaceFilter(label=_("Supplementary plan"), choices=_addons, condition=_addon, beside=_held)
+    pool = PlaceFilter(label=_("Share pool"), choices=_pools, condition=_expression(_POOL))
     country = CountryFilter(label=_("Country"), choices=_countries, condition=_column("country_code"))
-    online = ManyFilter(
+    online = PlaceFilter(
         label=_("Online"),
         choices=[("yes", _("Online")), ("no", _("Offline")), ("unknown", _("Unknown"))],
         condition=_online,
     )
-    apn = ManyFilter(
+    apn = ApnFilter(
         label=_("APN"),
         choices=[("ENABLED", _("Enabled")), ("DISABLED", _("Disabled")), (NONE, _("No APN"))],
         condition=_apn,
@@ -218,7 +257,36 @@ class SimFilterSet(FilterSet):
         choices=[("1d", _("Today")), ("7d", _("In the last 7 days")), ("30d", _("In the last 30 days"))],
         condition=_unusual,
     )
-    tag = ManyFilter(label=_("Tag"), choices=_tags, condition=_tag)
+    tag = PlaceFilter(label=_("Tag"), choices=_tags, condition=_tag, beside=_worn)
+
+    def giccids(self, user: AnyUser) -> QuerySet[Any, Any] | None:
+        """Those of the SIMs that are left for ``user``, found by the indexes of the filters; ``None`` where that is not
+        the better way: for a search, and for what is in no one place of an index, alone."""
+        if connection.vendor != "postgresql" or self.form.errors:
+            return None
+        places: list[QuerySet[Any]] = []
+        beside: list[QuerySet[Any]] = []
+        rest = Q()
+        accounts = visible_accounts(user)
+        if accounts is not None and len(accounts) == 1:
+            places.append(scoped(Sim.objects.all(), user))
+        elif accounts is not None:
+            rest &= Q(account_id__in=sorted(accounts))
+        for name, values in self.form.cleaned_data.items():
+            item = self.filters[name]
+            if values and not isinstance(item, ManyFilter):
+                return None
+            place = item.place(values) if values and isinstance(item, PlaceFilter) else None
+            if place is not None:
+                (places if place.model is Sim else beside).append(place)
+            elif values:
+                rest &= item.condition(values)
+        if places:
+            # What is asked by more and less stands in the index beside each place.
+            places[0] = places[0].filter(rest)
+        elif beside and rest:
+            beside.append(Sim.objects.filter(rest))
+        return common_keys([*places, *beside], "giccid") if places or beside else None
 
     @property
     def hint(self) -> str:  # type: ignore[override]  # a list without a search box has a constant here

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from core.per_language import per_language
 from core.rows import row_url
 from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable, tooltip
@@ -37,6 +38,11 @@ _CLIPPED_SHORT = {"td": {"class": "clip clip-short", "title": tooltip}}
 def _mark(tone: str, icon_name: str) -> SafeString:
     tone = f" tone-{tone}" if tone else ""
     return format_html('<span class="timeline-mark{}">{}</span>', tone, icon(icon_name, 14))
+
+
+@per_language
+def _at_the_carrier() -> SafeString:
+    return format_html('<span class="muted">{}</span>', _now("At the carrier"))
 
 
 class TimelineTable(BaseTable):
@@ -99,7 +105,7 @@ class TimelineTable(BaseTable):
         if record.actor:
             return who_of(record)
         if record.kind in _MADE_THERE:
-            return format_html('<span class="muted">{}</span>', _now("At the carrier"))
+            return _at_the_carrier()
         return or_dash("")
 
     def render_source(self, record: TimelineEvent) -> object:

@@ -11,7 +11,7 @@ from django.core.cache import cache
 
 from core.queue import enqueue
 from sims.models import SyncRun
-from sims.services import carrier, statistics, sync, sync_runs, tallies, timeline_store, unknown
+from sims.services import carrier, giccids, statistics, sync, sync_runs, tallies, timeline_store, unknown
 from sims.services.mirror import Source
 from sims.services.refresh import read_sim
 from sims.services.usage import archive
@@ -97,6 +97,7 @@ def check_tallies() -> None:
     if not cache.add("sims.tallies.checked", True, timeout=_DAY):
         return
     timeline_store.mend_accounts()
+    giccids.fill_in()
     if differing := tallies.differences():
         log.error("tallies.differed", number=len(differing), some=[str(found) for found in differing[:10]])
         tallies.mend()
@@ -118,9 +119,16 @@ def resume_syncs() -> None:
         sync.resume()
 
 
+@shared_task
+def fill_in_giccids() -> None:
+    """What the code before a new release has written without."""
+    giccids.fill_in()
+
+
 @worker_ready.connect
 def _resume_at_start(**_: Any) -> None:
     enqueue(resume_syncs)
+    enqueue(fill_in_giccids)
 
 
 @worker_shutting_down.connect

@@ -135,9 +135,14 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # Two filters are two bitmaps of the fleet, which the default of 4 MB makes coarse; to compile a statement (jit)
-    # takes longer than any of ours runs. A pooler that takes no options at the start wants an empty `?options=`.
-    DATABASES["default"]["OPTIONS"].setdefault("options", "-c work_mem=32MB -c jit=off")
+    # Two filters are two bitmaps of the fleet, which the default of 4 MB makes coarse. To compile a statement (jit)
+    # takes longer than any of ours runs; to have thousands of rows found by helping processes longer than to find them.
+    # A page read out of turn costs 4 by default, as on a turning disk: half an index is read then for what 10,000
+    # look-ups find.
+    # A pooler that takes no options at the start wants an empty `?options=`.
+    DATABASES["default"]["OPTIONS"].setdefault(
+        "options", "-c work_mem=32MB -c jit=off -c random_page_cost=1.1 -c parallel_tuple_cost=2"
+    )
     # A database behind a network that swallows everything is an error after some seconds, not a hang for hours.
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,

@@ -78,6 +78,7 @@ OWN = {"viewer": 404, "agent": 404, "supervisor": 404, "nobody": 404, "limited":
 
 TABLE: dict[str, Rights] = {
     # For everybody: machines that watch, the carrier with its token, the sign-in.
+    "csp_reports": do(SIGNED_IN, 204, public=204),  # from browsers, whoever is in front of them
     "healthz": see(SIGNED_IN, public=200),
     "readyz": see(SIGNED_IN, 503, public=503),  # no worker is alive here
     "metrics": see(SIGNED_IN, public=200),  # from loopback; else METRICS_TOKEN

@@ -32,6 +32,13 @@ HANDLE = "notifications.handle_notification"
 PAGE = "notifications/centre_line.html"
 EVENTS_ORDER = Order("at", ("at", "pk"), descending=True)
 EVENTS_SHOWN = 25
+_NAMES = ("username", "first_name", "last_name")
+_COLUMNS = (
+    *(field.attname for field in Notification._meta.concrete_fields),
+    *(f"assigned_to__{name}" for name in _NAMES),
+    *(f"closed_by__{name}" for name in _NAMES),
+)
+"""What the table shows: all of a line, and what the people concerned are called."""
 _EMPTY = "none"
 """How the version of a page without rows begins."""
 
@@ -54,7 +61,8 @@ class Centre(ListView):
 
     def get_queryset(self) -> QuerySet[Any]:
         """What the user may see; the filter leaves what is open unless the address says otherwise."""
-        return centre.with_newest(centre.list_notifications(self.request.user))
+        lines = centre.list_notifications(self.request.user).only(*_COLUMNS)
+        return centre.with_newest(lines)
 
     def decorate(self, rows: list[Any]) -> None:
         """With the newest event of each."""

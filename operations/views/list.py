@@ -12,6 +12,24 @@ from operations import selectors
 from operations.filters import OperationFilter
 from operations.tables import OperationTable
 
+_COLUMNS = (
+    "kind",
+    "state",
+    "before",
+    "params",
+    "reason",
+    "ticket",
+    "message",
+    "created_at",
+    "finished_at",
+    "sim__giccid",
+    "sim__account_id",
+    "actor__username",
+    "actor__first_name",
+    "actor__last_name",
+)
+"""What its table shows: the SIM of an operation has fifty columns more."""
+
 
 class OperationList(ListView):
     """All operations that the user may see, newest first."""
@@ -29,7 +47,7 @@ class OperationList(ListView):
 
     def get_queryset(self) -> QuerySet[Any]:
         """With their SIMs and actors."""
-        return selectors.list_operations(self.request.user)
+        return selectors.list_operations(self.request.user).only(*_COLUMNS)
 
     def extra_context(self, listing: Listing) -> dict[str, Any]:
         """What an empty list says."""

@@ -40,6 +40,11 @@ SORT_KEYS: dict[str, str | Expression] = {
 }
 """What the list sorts and filters by, as the address calls it: a column, or an expression that is never NULL."""
 
+FILTERS_OF_ONE_VALUE = ("account", "status", "plan", "pool", "online", "country", "apn")
+"""Of these, what people filter by as a rule: one value, whose SIMs the index has in the order of giccid."""
+RANGES = ("quota_percent", "last_session_at")
+"""What else is filtered by is more and less: the indexes above have it beside them, to tell without reading the SIM."""
+
 
 class SearchIndex(models.Index):
     """The index behind the search box: what each database needs to find a part of a text without reading all rows.
@@ -57,15 +62,17 @@ class SearchIndex(models.Index):
 
 def list_indexes() -> list[models.Index]:
     """The indexes of ``Sim.Meta``. giccid has its own already, being unique."""
-    indexes = []
+    indexes: list[models.Index] = []
     for name, key in SORT_KEYS.items():
+        beside = RANGES if name in FILTERS_OF_ONE_VALUE else ()
         if isinstance(key, Expression):
             # With the column beside its expression: only then does PostgreSQL count by the index alone.
             [column] = key.get_source_expressions()
-            include = [column.name.removesuffix("_id")]
+            include = [column.name.removesuffix("_id"), *beside]
             indexes.append(models.Index(key, F("giccid"), name=f"sim_by_{name}", include=include))
         elif name != "giccid":
-            indexes.append(models.Index(fields=[key.removesuffix("_id"), "giccid"], name=f"sim_by_{name}"))
+            fields = [key.removesuffix("_id"), "giccid"]
+            indexes.append(models.Index(fields=fields, name=f"sim_by_{name}", include=beside or None))
     # Which countries are there, per account: found by hopping from one value to the next.
     indexes.append(models.Index(fields=["account", "country_code"], name="sim_account_country"))
     # Who uses most in an account: one by usage alone would be walked past everybody who uses more elsewhere.

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from sims.models.sim import Sim
+from sims.models.sim import GiccidOfSim, Sim
 
 TAG_LENGTH = 40
 """Characters of a tag at most."""
@@ -38,6 +38,7 @@ class SimTag(models.Model):
     sim = models.ForeignKey(
         Sim, verbose_name=_("SIM"), on_delete=models.CASCADE, related_name="sim_tags", db_index=False
     )
+    giccid = GiccidOfSim()
     tag = models.ForeignKey(
         Tag, verbose_name=_("tag"), on_delete=models.PROTECT, related_name="sim_tags", db_index=False
     )
@@ -55,7 +56,11 @@ class SimTag(models.Model):
         verbose_name = _("tag of a SIM")
         verbose_name_plural = _("tags of SIMs")
         default_permissions = ()
-        constraints = [models.UniqueConstraint(fields=["sim", "tag"], name="sim_tag_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["sim", "tag"], name="sim_tag_once"),
+            # That a tag has a giccid once says the other, too. The database joins the two as they come for knowing it.
+            models.UniqueConstraint(fields=["tag", "giccid"], name="sim_tag_giccid_once"),
+        ]
         indexes = [models.Index(fields=["tag", "sim"], name="sim_tag_sims")]
 
     def __str__(self) -> str:

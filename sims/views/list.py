@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from core.bulk import record_class
-from core.filters import address
+from core.filters import FilterSet, address
 from core.listing import Listing
 from core.live_rows import LiveListView
 from sims.filters import SimFilterSet
@@ -42,6 +42,10 @@ class SimListView(LiveListView):
     def get_queryset(self) -> QuerySet[Sim]:
         """What the user may see."""
         return list_sims(self.request.user)
+
+    def found_keys(self, filters: FilterSet) -> QuerySet[Any, Any] | None:
+        """By the indexes of the filters, where these are all."""
+        return cast("SimFilterSet", filters).giccids(self.request.user)
 
     def decorate(self, rows: list[Any]) -> None:
         """The names of the tags, in one query, for who has chosen that column."""
