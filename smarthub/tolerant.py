@@ -100,7 +100,8 @@ class WireModel(BaseModel):
             except ValidationError as error:
                 readable = _without_bad(cls, readable, error, lost)
         object.__setattr__(model, "_received", data)
-        object.__setattr__(model, "_lost", tuple(lost))
+        # Where no object lies within, that is all there is to tell.
+        object.__setattr__(model, "_lost" if _holders(cls) else "_unreadable", tuple(lost))
         return model
 
 

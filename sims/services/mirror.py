@@ -15,11 +15,12 @@ from django.db.models import Model
 from django.utils import timezone
 
 from core import bulk
-from core.bulk import among, bare
+from core.bulk import Json, among, bare
 from sims.models import Account, RatePlan, SharePool, Sim, SimReading, TimelineEvent
 from sims.models.sim import CUSTOM_FIELDS
+from sims.services import newcomers, timeline
 from sims.services import reading as readings
-from sims.services import timeline
+from sims.services.newcomers import Newcomer
 from sims.services.reading import Received
 from sims.services.stubs import ensure_stubs
 from sims.services.subscriptions import store_subscriptions
@@ -35,7 +36,6 @@ _TRIES = 3
 _OVERLAP = timedelta(minutes=2)
 _COLUMNS = [field.attname for field in Sim._meta.concrete_fields]
 _UPDATED = [name for name in _COLUMNS if name not in ("id", "giccid", "first_seen_at", "status_changed_at")]
-_BLANK = {field.attname: field.get_default() for field in Sim._meta.concrete_fields}
 _HEAD = ("id", "giccid", "observed_at", "carrier_updated_at", "missing_since", "raw_digest")
 """What tells of a row whether a reading has to be looked at."""
 _OF_POOL = ("account_id", "plan_id")
@@ -319,49 +319,43 @@ class _Chunk:
         if changes:
             tell(kinds.CUSTOM_FIELDS, detail={"changes": changes})
 
-    def _new(self, strangers: list[Received]) -> dict[str, Sim]:
+    def _new(self, strangers: list[Received]) -> list[Newcomer]:
         """Rows for SIMs seen for the first time, not yet stored."""
         self.problems += sum(received.reading.problems for received in strangers)
-        rows = ((*{**_BLANK, "giccid": r.giccid, **r.reading.columns}.values(),) for r in strangers)
-        new = {}
-        for sim, received in zip(bare(Sim, _COLUMNS, rows), strangers, strict=True):
-            sim.apns = readings.merged_apns(received.snapshot, []) or []
-            sim.apn_state = readings.apn_state(sim.apns)
-            sim.quota_percent = readings.quota_percent(sim.data_usage, sim.data_quota)
-            sim.search = readings.search_text(sim)
-            sim.observed_at, sim.observed_by = received.observed_at, str(self.source)
-            sim.changed_at = sim.first_seen_at = self.now
-            new[sim.giccid] = sim
-        return new
+        return [newcomers.newcomer(received, str(self.source)) for received in strangers]
 
-    def _create(self, new: dict[str, Sim]) -> list[Sim]:
+    def _create(self, new: list[Newcomer]) -> list[Sim]:
         if not new:
             return []
-        keys = bulk.insert_absent(Sim, _COLUMNS[1:], [_all(row)[1:] for row in new.values()], key="giccid")
+        keys = bulk.insert_absent(Sim, newcomers.COLUMNS, [each.row for each in new], key="giccid")
         if len(keys) < len(new):
             raise _MetMeanwhile
-        for giccid, row in new.items():
-            row.pk = keys[giccid]
-            self.tallies.sim(None, facts_of(row))
-        return list(new.values())
+        for each in new:
+            each.sim.pk = keys[each.sim.giccid]
+            self.tallies.sim(None, each.facts)
+        return [each.sim for each in new]
 
     def _keep_readings(self, rows: list[Sim]) -> None:
         if rows:
-            told = [(row.pk, self.received[row.giccid].raw) for row in rows]
+            told = [(row.pk, Json(self.received[row.giccid].text)) for row in rows]
             bulk.upsert(SimReading, ("sim_id", "raw"), told, key="sim_id", update=("raw",))
 
-    def _stubs(self, new: dict[str, Sim]) -> None:
+    def _stubs(self, new: list[Newcomer]) -> None:
         """Accounts, plans and pools that rows are the first to name, as far as they are not there yet. Always in this
         order."""
-        rows = [*self.named, *new.values()]
-        plans = {row.plan_id: _plan_name(self.received[row.giccid].snapshot) for row in rows if row.plan_id}
+        rows = [*self.named, *(each.sim for each in new)]
+        plans = {row.plan_id: row.giccid for row in rows if row.plan_id}
         wanted: tuple[tuple[type[Model], str, dict[str, dict[str, Any]]], ...] = (
             (Account, "name", {row.account_id: {} for row in rows}),
-            (RatePlan, "code", {code: {"name": name} for code, name in plans.items()}),
+            (RatePlan, "code", {code: {"name": self._plan_name(giccid)} for code, giccid in plans.items()}),
             (SharePool, "code", {row.pool_id: {} for row in rows if row.pool_id}),
         )
         for model, key, stubs in wanted:
             ensure_stubs(model, key, stubs)
+
+    def _plan_name(self, giccid: str) -> str:
+        plan = self.received[giccid].snapshot.basic_plan
+        return readings.values.clip(plan.name if plan else "", 200)
 
 
 def _was_answered_before(row: Sim, received: Received) -> bool:
@@ -380,7 +374,3 @@ def _all(row: Sim) -> tuple[Any, ...]:
 
 
 _in_order = itemgetter(*_COLUMNS)
-
-
-def _plan_name(snapshot: contract.Sim) -> str:
-    return readings.values.clip(snapshot.basic_plan.name if snapshot.basic_plan else "", 200)

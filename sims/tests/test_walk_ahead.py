@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -228,7 +229,7 @@ def test_no_more_is_fetched_than_may_be_ahead(carrier):
     # One more may be under way.
     enough, too_many = threading.Event(), threading.Event()
     with Ahead(carrier, Pages({}, SIZE)) as ahead:
-        carrier.trouble = {0: [lambda: setattr(ahead, "reads_all", True)]}
+        carrier.trouble = {0: [lambda: setattr(ahead, "makes", attrgetter("reading"))]}
         [*took] = ahead.take(meanwhile=pytest.fail, every=10)
         carrier.trouble = {
             len(took) + sync_ahead.MOST_PAGES - 1: [enough.set],
