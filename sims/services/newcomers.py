@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from django.utils import timezone
@@ -16,6 +17,7 @@ from sims.services.tallies import Facts, facts_of
 
 COLUMNS = [field.attname for field in Sim._meta.concrete_fields if not field.primary_key]
 _BLANK = {field.attname: field.get_default() for field in Sim._meta.concrete_fields}
+_in_order = itemgetter(*COLUMNS)
 _prepared = bulk.preparer(Sim, COLUMNS)
 
 
@@ -41,7 +43,6 @@ def newcomer(received: Received, observed_by: str) -> Newcomer:
         sim.observed_at, sim.observed_by = received.observed_at, observed_by
         sim.changed_at = sim.first_seen_at = timezone.now()
         # Not by the attributes: those of relations look at each value.
-        values = sim.__dict__
-        row = _prepared([values[name] for name in COLUMNS])
+        row = _prepared(_in_order(sim.__dict__))
         received.newcomer = Newcomer(sim, row, facts_of(sim))
     return received.newcomer

@@ -31,6 +31,7 @@ _MOST_INT = 2**31 - 1
 _MOST_BIGINT = 2**63 - 1
 _MADE_UP = "~"
 _searched = attrgetter("giccid", "imsi", "msisdn", "imei", *CUSTOM_FIELDS)
+_as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _SUSPECT = re.compile(r"\\u(?:0000|d[89a-f])")
 
 
@@ -56,7 +57,7 @@ class Received:
         :func:`sims.services.newcomers.newcomer` has made of it."""
         # The client has cleaned what it parsed; an object made in Python may hold anything.
         self.raw = raw if snapshot is None else storable(raw)
-        self.text = json.dumps(self.raw, sort_keys=True, separators=(",", ":"))
+        self.text = _as_json(self.raw)
         self.digest = digest_of(self.text) if self.raw else 0
         self.observed_at = observed_at
         self.giccid = snapshot.giccid if snapshot else str(raw["giccid"])

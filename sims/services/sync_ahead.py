@@ -23,7 +23,7 @@ from smarthub.contract import Page
 MOST_PAGES = 10
 """So many pages are fetched and not taken, at most: as many does a walk that is killed read again."""
 
-SWITCH = 0.0005
+SWITCH = 0.001
 """Seconds after which the thread that computes lets the other one go on. With Python's own 5 ms, each answer of the
 database waits as long as that for the thread that fetches, which is longer than most statements take."""
 
