@@ -147,7 +147,8 @@ def preparer(model: type[Model], columns: Sequence[str]) -> Callable[[Sequence[A
     times. Raises ``ValueError`` for a text that can't be sent.
     """
     fields = {field.attname: field for field in model._meta.concrete_fields}
-    texts = [(place, fields[name]) for place, name in enumerate(columns) if isinstance(fields[name], JSONField)]
+    own = [fields[name] for name in columns]
+    texts = [(place, field) for place, field in enumerate(own) if isinstance(field, JSONField)]
 
     def prepare(row: Sequence[Any]) -> Sequence[Any]:
         return row if connection.vendor != "postgresql" else _line(row, texts)
