@@ -15,7 +15,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from core import bulk
-from core.bulk import Json, among, bare
+from core.bulk import Json, among, bare, record_class
 from sims.models import Account, RatePlan, SharePool, Sim, SimReading, TimelineEvent
 from sims.models.sim import CUSTOM_FIELDS
 from sims.services import newcomers, timeline
@@ -38,6 +38,7 @@ _COLUMNS = [field.attname for field in Sim._meta.concrete_fields]
 _UPDATED = [name for name in _COLUMNS if name not in ("id", "giccid", "first_seen_at", "status_changed_at")]
 _HEAD = ("id", "giccid", "observed_at", "carrier_updated_at", "missing_since", "raw_digest")
 """What tells of a row whether a reading has to be looked at."""
+_Head = record_class(_HEAD)
 _OF_POOL = ("account_id", "plan_id")
 _REST = [name for name in _COLUMNS if name not in (*_HEAD, "search")]
 """What else a change is compared with and told from; the search text is made anew."""
@@ -223,29 +224,29 @@ class _Chunk:
         self.problems += not readable
         return readable
 
-    def _heads(self) -> list[Sim]:
+    def _heads(self) -> list[Any]:
         """The rows that are there, with the columns ``_HEAD`` alone; locked, always in the order of giccid."""
         rows = Sim.objects.select_for_update(no_key=True).filter(among("giccid", list(self.received)))
-        return list(bare(Sim, _HEAD, rows.order_by("giccid").values_list(*_HEAD)))
+        return [_Head(row) for row in rows.order_by("giccid").values_list(*_HEAD)]
 
-    def _compare(self, heads: Iterable[Sim]) -> tuple[_Same, list[Sim], int]:
+    def _compare(self, heads: Iterable[Any]) -> tuple[_Same, list[Sim], int]:
         """Rows that were read as they are, others that have to be looked at, and how many were newer."""
         same: _Same = defaultdict(list)
-        others: list[Sim] = []
+        others = []
         stale = 0
         for head in heads:
             received = self.received[head.giccid]
             if received.observed_at < head.observed_at:
                 stale += 1
             elif head.missing_since is None and head.raw_digest == received.digest and received.raw:
-                same[received.observed_at].append(head.pk)
+                same[received.observed_at].append(head.id)
             elif not self._is_readable(received):
                 continue
             elif _was_answered_before(head, received):
                 stale += 1
             else:
                 others.append(head)
-        return same, others, stale
+        return same, list(bare(Sim, _HEAD, others)), stale
 
     def _changed(self, others: list[Sim], same: _Same) -> list[tuple[Sim, datetime]]:
         """The rows that differ, with the time of their last reading; ids of those that do not are added to ``same``."""
@@ -358,7 +359,7 @@ class _Chunk:
         return readings.values.clip(plan.name if plan else "", 200)
 
 
-def _was_answered_before(row: Sim, received: Received) -> bool:
+def _was_answered_before(row: Any, received: Received) -> bool:
     """Asked later but answered from before: only possible while both were under way, for the carrier's own time is
     not to be trusted beyond that."""
     updated = received.snapshot.updated_time
