@@ -77,9 +77,8 @@ class WireModel(BaseModel):
     @property
     def unreadable(self) -> tuple[str, ...]:
         """Paths (wire names, no values) of what was sent but could not be read, nested objects included."""
-        try:
-            found: tuple[str, ...] = object.__getattribute__(self, "_unreadable")
-        except AttributeError:
+        found: tuple[str, ...] | None = getattr(self, "_unreadable", None)
+        if found is None:
             found = getattr(self, "_lost", ())
             if holders := _holders(type(self)):
                 found = (*found, *_nested_unreadable(self, holders))
@@ -100,7 +99,10 @@ class WireModel(BaseModel):
             except ValidationError as error:
                 readable = _without_bad(cls, readable, error, lost)
         object.__setattr__(model, "_received", data)
-        object.__setattr__(model, "_lost", tuple(lost))
+        found = tuple(lost)
+        object.__setattr__(model, "_lost", found)
+        # Where no object lies within, that is all there is to tell.
+        object.__setattr__(model, "_unreadable", None if _holders(cls) else found)
         return model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +11,9 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.bulk import among, bare, fetching_ahead, insert, insert_absent, upsert
+from core.bulk import Json, among, bare, fetching_ahead, insert, insert_absent, preparer, upsert
 from core.models import AuditEntry
-from sims.models import Account, Sim
+from sims.models import Account, Sim, SimReading
 
 pytestmark = pytest.mark.django_db
 
@@ -134,9 +135,9 @@ class TestUpsert:
         Account.objects.get_or_create(name="an account")
         Sim.objects.all().delete()
         changed = [name for name in _EITHER if name != "search"]
-        for sims in (before, after):
-            made = self.ours(sims, 10)
-            upsert(Sim, _ALL, [[getattr(s, name) for name in _ALL] for s in made], key="giccid", update=changed)
+        for sims, made_ready in ((before, preparer(Sim, _ALL)), (after, list)):
+            rows = [made_ready([getattr(s, name) for name in _ALL]) for s in self.ours(sims, 10)]
+            upsert(Sim, _ALL, rows, key="giccid", update=changed)
             Sim.objects.bulk_create(
                 self.ours(sims, 90), update_conflicts=True, unique_fields=["giccid"], update_fields=changed
             )
@@ -151,3 +152,9 @@ class TestUpsert:
         keys = insert_absent(Sim, _ALL, [[getattr(s, name) for name in _ALL] for s in rows], key="giccid")
         assert keys == {rows[1].giccid: Sim.objects.get(giccid=rows[1].giccid).pk}
         assert Sim.objects.get(pk=sims[0].pk).custom1 == "a"
+
+    def test_json_that_is_text_already(self, sims):
+        told = [(sim.pk, Json(json.dumps({"é\t": ["\\n", number]}))) for number, sim in enumerate(sims)]
+        for _again in range(2):
+            upsert(SimReading, ("sim_id", "raw"), told, key="sim_id", update=("raw",))
+        assert [r.raw for r in SimReading.objects.order_by("pk")] == [{"é\t": ["\\n", n]} for n in range(len(sims))]

@@ -15,11 +15,12 @@ from django.db.models import Model
 from django.utils import timezone
 
 from core import bulk
-from core.bulk import among, bare
+from core.bulk import Json, among, bare, record_class
 from sims.models import Account, RatePlan, SharePool, Sim, SimReading, TimelineEvent
 from sims.models.sim import CUSTOM_FIELDS
+from sims.services import newcomers, timeline
 from sims.services import reading as readings
-from sims.services import timeline
+from sims.services.newcomers import Newcomer
 from sims.services.reading import Received
 from sims.services.stubs import ensure_stubs
 from sims.services.subscriptions import store_subscriptions
@@ -35,9 +36,9 @@ _TRIES = 3
 _OVERLAP = timedelta(minutes=2)
 _COLUMNS = [field.attname for field in Sim._meta.concrete_fields]
 _UPDATED = [name for name in _COLUMNS if name not in ("id", "giccid", "first_seen_at", "status_changed_at")]
-_BLANK = {field.attname: field.get_default() for field in Sim._meta.concrete_fields}
 _HEAD = ("id", "giccid", "observed_at", "carrier_updated_at", "missing_since", "raw_digest")
 """What tells of a row whether a reading has to be looked at."""
+_Head = record_class(_HEAD)
 _OF_POOL = ("account_id", "plan_id")
 _REST = [name for name in _COLUMNS if name not in (*_HEAD, "search")]
 """What else a change is compared with and told from; the search text is made anew."""
@@ -223,29 +224,29 @@ class _Chunk:
         self.problems += not readable
         return readable
 
-    def _heads(self) -> list[Sim]:
+    def _heads(self) -> list[Any]:
         """The rows that are there, with the columns ``_HEAD`` alone; locked, always in the order of giccid."""
         rows = Sim.objects.select_for_update(no_key=True).filter(among("giccid", list(self.received)))
-        return list(bare(Sim, _HEAD, rows.order_by("giccid").values_list(*_HEAD)))
+        return [_Head(row) for row in rows.order_by("giccid").values_list(*_HEAD)]
 
-    def _compare(self, heads: Iterable[Sim]) -> tuple[_Same, list[Sim], int]:
+    def _compare(self, heads: Iterable[Any]) -> tuple[_Same, list[Sim], int]:
         """Rows that were read as they are, others that have to be looked at, and how many were newer."""
         same: _Same = defaultdict(list)
-        others: list[Sim] = []
+        others = []
         stale = 0
         for head in heads:
             received = self.received[head.giccid]
             if received.observed_at < head.observed_at:
                 stale += 1
             elif head.missing_since is None and head.raw_digest == received.digest and received.raw:
-                same[received.observed_at].append(head.pk)
+                same[received.observed_at].append(head.id)
             elif not self._is_readable(received):
                 continue
             elif _was_answered_before(head, received):
                 stale += 1
             else:
                 others.append(head)
-        return same, others, stale
+        return same, list(bare(Sim, _HEAD, others)), stale
 
     def _changed(self, others: list[Sim], same: _Same) -> list[tuple[Sim, datetime]]:
         """The rows that differ, with the time of their last reading; ids of those that do not are added to ``same``."""
@@ -319,52 +320,46 @@ class _Chunk:
         if changes:
             tell(kinds.CUSTOM_FIELDS, detail={"changes": changes})
 
-    def _new(self, strangers: list[Received]) -> dict[str, Sim]:
+    def _new(self, strangers: list[Received]) -> list[Newcomer]:
         """Rows for SIMs seen for the first time, not yet stored."""
         self.problems += sum(received.reading.problems for received in strangers)
-        rows = ((*{**_BLANK, "giccid": r.giccid, **r.reading.columns}.values(),) for r in strangers)
-        new = {}
-        for sim, received in zip(bare(Sim, _COLUMNS, rows), strangers, strict=True):
-            sim.apns = readings.merged_apns(received.snapshot, []) or []
-            sim.apn_state = readings.apn_state(sim.apns)
-            sim.quota_percent = readings.quota_percent(sim.data_usage, sim.data_quota)
-            sim.search = readings.search_text(sim)
-            sim.observed_at, sim.observed_by = received.observed_at, str(self.source)
-            sim.changed_at = sim.first_seen_at = self.now
-            new[sim.giccid] = sim
-        return new
+        return [newcomers.newcomer(received, str(self.source)) for received in strangers]
 
-    def _create(self, new: dict[str, Sim]) -> list[Sim]:
+    def _create(self, new: list[Newcomer]) -> list[Sim]:
         if not new:
             return []
-        keys = bulk.insert_absent(Sim, _COLUMNS[1:], [_all(row)[1:] for row in new.values()], key="giccid")
+        keys = bulk.insert_absent(Sim, newcomers.COLUMNS, [each.row for each in new], key="giccid")
         if len(keys) < len(new):
             raise _MetMeanwhile
-        for giccid, row in new.items():
-            row.pk = keys[giccid]
-            self.tallies.sim(None, facts_of(row))
-        return list(new.values())
+        for each in new:
+            each.sim.pk = keys[each.sim.giccid]
+            self.tallies.sim(None, each.facts)
+        return [each.sim for each in new]
 
     def _keep_readings(self, rows: list[Sim]) -> None:
         if rows:
-            told = [(row.pk, self.received[row.giccid].raw) for row in rows]
+            told = [(row.pk, Json(self.received[row.giccid].text)) for row in rows]
             bulk.upsert(SimReading, ("sim_id", "raw"), told, key="sim_id", update=("raw",))
 
-    def _stubs(self, new: dict[str, Sim]) -> None:
+    def _stubs(self, new: list[Newcomer]) -> None:
         """Accounts, plans and pools that rows are the first to name, as far as they are not there yet. Always in this
         order."""
-        rows = [*self.named, *new.values()]
-        plans = {row.plan_id: _plan_name(self.received[row.giccid].snapshot) for row in rows if row.plan_id}
+        rows = [*self.named, *(each.sim for each in new)]
+        plans = {row.plan_id: row.giccid for row in rows if row.plan_id}
         wanted: tuple[tuple[type[Model], str, dict[str, dict[str, Any]]], ...] = (
             (Account, "name", {row.account_id: {} for row in rows}),
-            (RatePlan, "code", {code: {"name": name} for code, name in plans.items()}),
+            (RatePlan, "code", {code: {"name": self._plan_name(giccid)} for code, giccid in plans.items()}),
             (SharePool, "code", {row.pool_id: {} for row in rows if row.pool_id}),
         )
         for model, key, stubs in wanted:
             ensure_stubs(model, key, stubs)
 
+    def _plan_name(self, giccid: str) -> str:
+        plan = self.received[giccid].snapshot.basic_plan
+        return readings.values.clip(plan.name if plan else "", 200)
 
-def _was_answered_before(row: Sim, received: Received) -> bool:
+
+def _was_answered_before(row: Any, received: Received) -> bool:
     """Asked later but answered from before: only possible while both were under way, for the carrier's own time is
     not to be trusted beyond that."""
     updated = received.snapshot.updated_time
@@ -380,7 +375,3 @@ def _all(row: Sim) -> tuple[Any, ...]:
 
 
 _in_order = itemgetter(*_COLUMNS)
-
-
-def _plan_name(snapshot: contract.Sim) -> str:
-    return readings.values.clip(snapshot.basic_plan.name if snapshot.basic_plan else "", 200)

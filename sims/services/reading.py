@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -22,12 +22,16 @@ from sims.models.sim import CUSTOM_FIELDS
 from sims.services import values
 from smarthub import contract
 
+if TYPE_CHECKING:
+    from sims.services.newcomers import Newcomer
+
 log = structlog.get_logger(__name__)
 
 _MOST_INT = 2**31 - 1
 _MOST_BIGINT = 2**63 - 1
 _MADE_UP = "~"
 _searched = attrgetter("giccid", "imsi", "msisdn", "imei", *CUSTOM_FIELDS)
+_as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _SUSPECT = re.compile(r"\\u(?:0000|d[89a-f])")
 
 
@@ -45,18 +49,21 @@ class Received:
     """A SIM as the carrier told it when it was asked. What it says is read when somebody wants to know it: of most
     SIMs of a walk nobody does, for the mirror holds the same JSON."""
 
-    __slots__ = ("_reading", "_snapshot", "digest", "giccid", "observed_at", "raw")
+    __slots__ = ("_reading", "_snapshot", "digest", "giccid", "newcomer", "observed_at", "raw", "text")
 
     def __init__(self, raw: dict[str, Any], observed_at: datetime, snapshot: contract.Sim | None = None) -> None:
         """``raw`` is JSON from the client, with a readable giccid, or that of ``snapshot``; ``observed_at`` is the
-        time just before the request was sent."""
+        time just before the request was sent. ``text`` is the JSON with sorted keys, and ``newcomer`` what
+        :func:`sims.services.newcomers.newcomer` has made of it."""
         # The client has cleaned what it parsed; an object made in Python may hold anything.
         self.raw = raw if snapshot is None else storable(raw)
-        self.digest = digest_of(self.raw)
+        self.text = _as_json(self.raw)
+        self.digest = digest_of(self.text) if self.raw else 0
         self.observed_at = observed_at
         self.giccid = snapshot.giccid if snapshot else str(raw["giccid"])
         self._snapshot = snapshot
         self._reading: Reading | None = None
+        self.newcomer: Newcomer | None = None
 
     @property
     def snapshot(self) -> contract.Sim:
@@ -112,14 +119,13 @@ def columns_of(snapshot: contract.Sim) -> Reading:
     return reading
 
 
-def digest_of(raw: dict[str, Any]) -> int:
-    """A number of 64 bits that tells one JSON object from another, whatever the order of its keys; 0 for an empty one.
+def digest_of(text: str) -> int:
+    """A number of 64 bits that tells one text from another: the first eight bytes of its BLAKE2b.
 
-    The first eight bytes of BLAKE2b of the JSON with sorted keys. Two readings of one SIM are compared by it, so one
-    in 2^64 changes would go unnoticed until the next.
+    Two readings of one SIM are compared by that of their JSON with sorted keys, so one in 2^64 changes would go
+    unnoticed until the next.
     """
-    text = json.dumps(raw, sort_keys=True, separators=(",", ":")) if raw else ""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), signed=True) if text else 0
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), signed=True)
 
 
 def storable(raw: dict[str, Any]) -> dict[str, Any]:

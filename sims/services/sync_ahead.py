@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +22,10 @@ from smarthub.contract import Page
 
 MOST_PAGES = 10
 """So many pages are fetched and not taken, at most: as many does a walk that is killed read again."""
+
+SWITCH = 0.001
+"""Seconds after which the thread that computes lets the other one go on. With Python's own 5 ms, each answer of the
+database waits as long as that for the thread that fetches, which is longer than most statements take."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ class Ahead:
     """
 
     def __init__(self, client: SmartHub, pages: Pages) -> None:
-        self.reads_all = False
-        """Whether what comes next is probably news, so that its SIMs are read here and now, beside the writing."""
+        self.makes: Callable[[Received], object] | None = None
+        """What the writing will want of each SIM that comes next, probably: made here, while the database works."""
         self._client = client
         self._pages = pages
         self._lock = threading.Condition()
@@ -81,6 +86,8 @@ class Ahead:
             meanwhile()
 
     def __enter__(self) -> Ahead:
+        self._switches = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH)
         self._thread.start()
         return self
 
@@ -89,6 +96,7 @@ class Ahead:
             self._is_over = True
             self._lock.notify_all()
         self._thread.join()
+        sys.setswitchinterval(self._switches)
 
     def _run(self) -> None:
         with link.told_to(lambda problem, slowed: self._problems.append((problem, slowed))):
@@ -114,11 +122,11 @@ class Ahead:
         asked_at = timezone.now()
         page = self._client.list_sims_unread(page=self._pages.page, size=self._pages.size)
         sims = [Received(raw, asked_at) for raw in page.data]
-        if self.reads_all:
+        if self.makes is not None:
             for received in sims:
                 # What can't be read is found out again where it is told.
                 with suppress(Exception):
-                    received.reading  # noqa: B018 # kept there
+                    self.makes(received)
         is_last = False
         try:
             is_last = self._pages.took(page)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
+
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -9,6 +12,8 @@ from sims.models import Sim
 from sims.services import mirror
 from sims.services.carrier import get_client
 from sims.services.mirror import ApplyResult, Source
+from sims.services.newcomers import newcomer
+from sims.services.reading import Received
 from sims.services.reference import read_all_reference
 from sims.services.refresh import ask_for
 from sims.services.sync_ahead import Ahead
@@ -46,7 +51,7 @@ def _walk_list(client: SmartHub, held: Held) -> None:
         while not is_last:
             fetched = held.call(lambda: ahead.take(meanwhile=held.advance, every=held.alive_every))
             result, refused = apply_pages([each.sims for each in fetched], source=Source.WALK)
-            ahead.reads_all = 2 * (result.new + result.changed) > sum(len(each.sims) for each in fetched)
+            ahead.makes = _wanted_of_each(result, sum(len(each.sims) for each in fetched))
             for each in fetched:
                 run.read += len(each.page.data) + len(each.page.unreadable)
                 run.total = each.page.total if each.page.total is not None else run.total
@@ -59,6 +64,16 @@ def _walk_list(client: SmartHub, held: Held) -> None:
                 run.message = _("The carrier's list ended before the total that it tells.")
             run.cursor = {"phase": "list", **fetched[-1].cursor}
             held.advance()
+
+
+def _wanted_of_each(result: ApplyResult, seen: int) -> Callable[[Received], object] | None:
+    """What the writing of SIMs like those just ``seen`` wants of them, beside their JSON: of most of them nothing, as
+    long as they are in the mirror as they are."""
+    if 2 * result.new > seen:
+        return lambda received: newcomer(received, str(Source.WALK))
+    if 2 * (result.new + result.changed) > seen:
+        return attrgetter("reading")
+    return None
 
 
 def _verify_unseen(client: SmartHub, held: Held) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
-from sims.models import CarrierLink, Sim, SimTally, SyncRun, TimelineEvent
+from sims.models import CarrierLink, Sim, SimReading, SimTally, SyncRun, TimelineEvent
 from sims.services import link, mirror, sync, sync_ahead, sync_runs, sync_walk, tallies
 from sims.services.mirror import Source
+from sims.services.newcomers import newcomer
 from sims.services.reading import Received
 from sims.services.sync import End
 from sims.services.sync_ahead import Ahead
@@ -56,7 +59,9 @@ def carrier(monkeypatch) -> Iterator[Carrier]:
     monkeypatch.setattr(sync_runs, "BACKOFF", 0.01)
     monkeypatch.setattr(sync_walk, "get_client", lambda _lane: carrier)
     monkeypatch.setattr(sync_walk, "read_all_reference", lambda _client, _held: SyncRun())
+    switches = sys.getswitchinterval()
     yield carrier
+    assert sys.getswitchinterval() == switches
     assert THREAD not in {thread.name for thread in threading.enumerate()}, "the thread ends with the walk"
 
 
@@ -127,6 +132,20 @@ def test_what_is_as_it_was_is_not_read_at_all(monkeypatch):
     monkeypatch.setattr(Received, "snapshot", property(lambda _: pytest.fail("read")))
     result, _ = apply_pages([later], source=Source.WALK)
     assert result.unchanged == 5
+
+
+@pytest.mark.django_db
+def test_a_sim_made_ahead_that_came_another_way_meanwhile_is_compared_with_what_is_there():
+    stranger, known = (Received(wire(n, imei="1", status="DEACTIVATED"), MOMENT) for n in (1, 2))
+    for received in (stranger, known):
+        newcomer(received, str(Source.WALK))
+    apply_pages([[Received(wire(2), MOMENT - timedelta(hours=1))]], source=Source.PUSH)
+    result, _ = apply_pages([[stranger, known]], source=Source.WALK)
+    assert (result.new, result.changed) == (1, 1)
+    assert set(Sim.objects.values_list("status", "imei", "observed_by")) == {("DEACTIVATED", "1", "walk")}
+    assert [reading.raw for reading in SimReading.objects.order_by("sim__giccid")] == [stranger.raw, known.raw]
+    assert TimelineEvent.objects.filter(kind="status").count() == 1
+    assert not tallies.differences()
 
 
 @pytest.mark.django_db
@@ -228,7 +247,7 @@ def test_no_more_is_fetched_than_may_be_ahead(carrier):
     # One more may be under way.
     enough, too_many = threading.Event(), threading.Event()
     with Ahead(carrier, Pages({}, SIZE)) as ahead:
-        carrier.trouble = {0: [lambda: setattr(ahead, "reads_all", True)]}
+        carrier.trouble = {0: [lambda: setattr(ahead, "makes", attrgetter("reading"))]}
         [*took] = ahead.take(meanwhile=pytest.fail, every=10)
         carrier.trouble = {
             len(took) + sync_ahead.MOST_PAGES - 1: [enough.set],
