@@ -1,0 +1,81 @@
+"""Every regular expression of the code is found and tried with long texts that nearly match: none takes its time."""
+
+from __future__ import annotations
+
+import ast
+import re
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+CALLS = {"compile", "match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"}
+PACKAGES = "core staff sims operations sms notifications smarthub smarthub_portal".split()
+LENGTH = 2_000
+SEEDS = ["0", "a", " ", "-", ".", "/", "1.", "0,", "a_", "é", "A", "x-", "<", '"', "{a", "%", "\\u", "\n", "12d", "+", "2026-"]
+ENDS = ["", "!", "\x00", "\n!", "}", "d", "Z"]
+
+
+def expressions() -> dict[str, str]:
+    """Patterns by where they stand."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((Path(settings.BASE_DIR) / package).rglob("*.py")):
+            if "tests" in path.parts or "migrations" in path.parts:
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and _is_of_re(node.func):
+                    pattern = node.args[0] if node.args else None
+                    assert isinstance(pattern, ast.Constant), f"{path}:{node.lineno} makes its pattern: list it here"
+                    if isinstance(pattern.value, str):
+                        found[f"{path.relative_to(settings.BASE_DIR)}:{node.lineno}"] = pattern.value
+    return found
+
+
+def _is_of_re(func: ast.expr) -> bool:
+    if isinstance(func, ast.Name):
+        return func.id in ("RegexValidator", "re_path")
+    return (
+        isinstance(func, ast.Attribute)
+        and isinstance(func.value, ast.Name)
+        and func.value.id == "re"
+        and func.attr in CALLS
+    )
+
+
+def growth(pattern: str) -> tuple[float, str]:
+    """How many times longer the worst text takes when it is four times as long; about 4 where time is in proportion.
+
+    By the whole of the text, since code asks both for a match at its beginning and for one anywhere.
+    """
+    compiled, worst = re.compile(pattern), (0.0, "")
+    for seed in SEEDS:
+        for end in ENDS:
+            short, long = (seed * (length // len(seed)) + end for length in (LENGTH, 4 * LENGTH))
+            spent = _spent(compiled, long)
+            if spent > 0.002:  # less is nothing, at this length
+                worst = max(worst, (spent / max(_spent(compiled, short), 1e-6), f"{seed!r}… {end!r}"))
+    return worst
+
+
+def _spent(compiled: re.Pattern[str], text: str) -> float:
+    best = 1.0
+    for _ in range(2):
+        began = time.process_time()
+        compiled.fullmatch(text)
+        compiled.sub("", text)
+        best = min(best, time.process_time() - began)
+    return best
+
+
+def test_no_expression_takes_its_time() -> None:
+    found = expressions()
+    assert len(found) > 20
+    slow = {where: told for where, pattern in found.items() if (told := growth(pattern))[0] > 9}
+    assert not slow, slow
+
+
+@pytest.mark.parametrize("pattern", [r"\s+\Z", r"(?:x-?)+!", r"[0-9]*[0-9]*,"])
+def test_one_that_does_is_seen(pattern: str) -> None:
+    assert growth(pattern)[0] > 9
