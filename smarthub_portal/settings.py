@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -14,6 +15,9 @@ from redis.retry import Retry
 from smarthub_portal import config as configuration
 from smarthub_portal import logs, schedule, sentry
 from smarthub_portal.embedded import valkey_socket
+
+# openpyxl takes lxml where something has installed it, and that reads XML without defusedxml's checks.
+os.environ["OPENPYXL_LXML"] = "False"
 
 CONFIG = configuration.load()
 CONFIG_OPTIONS = configuration.OPTIONS
