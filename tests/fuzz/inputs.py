@@ -94,7 +94,12 @@ def urlencoded(pairs: list[tuple[str, str]]) -> str:
 
 
 _leaves = st.one_of(
-    st.none(), st.booleans(), st.integers(-(10**30), 10**30), st.floats(), st.text(max_size=20), st.sampled_from(HOSTILE)
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**30), 10**30),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(HOSTILE),
 )
 anything = st.recursive(
     _leaves,

@@ -28,9 +28,7 @@ def records(make_sim: Any, administrator: Any, agent: Any) -> dict[str, list[Any
     sim.plan.accounts.add(sim.account)
     asked: dict[str, Any] = {"kind": "suspend", "actor": agent, "reason": "lost", "next_attempt_at": None}
     done = Operation.objects.create(sim=sim, state="done", finished_at=now, **asked)
-    wish = Operation.objects.create(
-        sim=waiting, state="awaiting_approval", expires_at=now + timedelta(days=1), **asked
-    )
+    wish = Operation.objects.create(sim=waiting, state="awaiting_approval", expires_at=now + timedelta(days=1), **asked)
     source, _token = sources.create_source("tenant")
     forward, _secret = forwards.create_forward(name="Tickets", url="https://93.184.216.34/in", actor=administrator)
     rule = make_rule(accounts=[sim.account.name], operation_kind="suspend")
