@@ -148,7 +148,7 @@ def test_no_address_fails_at_what_it_is_asked_and_sent(portal: Portal) -> None:
         portal.sign_in()
         try:
             cases.run(case, strategy, few=2, share=1 / len(here))
-        except Exception as error:  # the others are tried, too
+        except Exception as error:  # noqa: BLE001 - the others are tried, too
             failed.append(f"{target.route}: {error!r}\n" + "\n".join(getattr(error, "__notes__", []))[:2000])
     cases.told("Forms and query strings", portal.tried)
     assert not failed, "\n\n".join(failed)

@@ -18,7 +18,34 @@ from tests.fuzz import cases, inputs
 
 pytestmark = pytest.mark.django_db
 
-FIELDS = ["eventId", "eventType", "ruleName", "accountName", "giccid", "eventTime", "dataUsage", "threshold", "thresholdPercent", "originalImei", "targetImei", "lastSessionTime", "noSessionHours", "servicePackageCode", "expiredTime", "originalStatus", "targetStatus", "apn", "smsMsgId", "fromGiccid", "toGiccid", "messageText", "dataCoding", "receivedTime", "status", "reportTime"]
+FIELDS = [
+    "eventId",
+    "eventType",
+    "ruleName",
+    "accountName",
+    "giccid",
+    "eventTime",
+    "dataUsage",
+    "threshold",
+    "thresholdPercent",
+    "originalImei",
+    "targetImei",
+    "lastSessionTime",
+    "noSessionHours",
+    "servicePackageCode",
+    "expiredTime",
+    "originalStatus",
+    "targetStatus",
+    "apn",
+    "smsMsgId",
+    "fromGiccid",
+    "toGiccid",
+    "messageText",
+    "dataCoding",
+    "receivedTime",
+    "status",
+    "reportTime",
+]
 DEEP = [b"[" * 100_000, b'{"a":' * 100_000, b'{"a":' + b"[" * 900 + b"]" * 900 + b"}", b'{"a":' + b"9" * 5000 + b"}"]
 BYTES = [*DEEP, b'{"a":1e999}', b'{"a":NaN}', b"{}", b"[]", b"null", b'"', b"\xff\xfe{}", b"\xef\xbb\xbf{}", b"{}" * 2]
 

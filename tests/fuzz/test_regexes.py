@@ -18,7 +18,7 @@ MADE = {"smarthub/contract_check.py": "of the names of our own fields, escaped, 
 """Modules whose functions make a pattern at each call, and why nobody outside has a say in it."""
 BOUNDED = {
     "sims/world_map.py": "outlines of a package of ours, not of somebody's text",
-    "operations/identifiers/tokens.py": "of a cell or a word; a million digits and as many letters are tried in test_uploads",
+    "operations/identifiers/tokens.py": "of cells that are cut; a million letters are tried in test_uploads",
 }
 """Modules whose texts have a limit of their own."""
 LENGTH = 1_000
