@@ -44,6 +44,6 @@ def run(case: Callable[[Any], None], strategy: st.SearchStrategy[Any], *, few: i
 
 def told(kind: str, numbers: dict[str, int]) -> None:
     """Print the cases by target; seen with ``-s``, as ``make fuzz`` calls."""
-    print(f"\n{kind}: {sum(numbers.values())} cases, {len(numbers)} targets")
-    for name, number in sorted(numbers.items()):
-        print(f"  {number:6d} {name}")
+    lines = [f"{kind}: {sum(numbers.values())} cases, {len(numbers)} targets"]
+    lines += [f"  {number:6d} {name}" for name, number in sorted(numbers.items())]
+    print("\n" + "\n".join(lines))  # noqa: T201 - what a long run is for

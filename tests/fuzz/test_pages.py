@@ -1,4 +1,4 @@
-"""Every address with hostile query strings, forms and places in its path: refused or answered, never an error of ours."""
+"""Every address with hostile queries, forms and places in its path: refused or answered, never an error."""
 
 from __future__ import annotations
 
