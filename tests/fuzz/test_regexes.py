@@ -118,6 +118,6 @@ def test_no_expression_takes_its_time() -> None:
     assert not slow, slow
 
 
-@pytest.mark.parametrize("pattern", [r"(?:a|aa)*b|\s+!", r"(?:x-?)+!"])
+@pytest.mark.parametrize("pattern", [r"\s+!", r"(?:x-?)+!"])
 def test_one_that_does_is_seen(pattern: str) -> None:
     assert growth(re.compile(pattern))[0] > 9
