@@ -10,6 +10,7 @@ KEEP ?=
 WALK ?=
 SEED ?= 1
 SCALE ?= 1
+CASES ?= 10000
 SMARTHUB_BASE_URL ?=
 SMARTHUB_API_KEY ?=
 export PORT SIMULATOR_PORT FLEET DATA_DIR SMARTHUB_BASE_URL SMARTHUB_API_KEY
@@ -24,7 +25,7 @@ PRODUCTION := env PORTAL_MODE=production DATA_DIR=.production-check DATABASE_URL
 	REDIS_URL=redis://valkey.example:6379/0 SMARTHUB_BASE_URL=https://carrier.example/v1 SMARTHUB_API_KEY=none
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-databases test-sqlite test-browser test-postgres check format bench bench-small chaos lock sbom observatory clean
+.PHONY: help demo test test-databases test-sqlite test-browser test-postgres check format bench bench-small chaos fuzz lock sbom observatory clean
 
 help:
 	@echo "make demo     the whole portal with a simulated carrier, in the foreground"
@@ -39,6 +40,8 @@ help:
 	@echo "make bench-small  a minute with 20,000 SIMs and loose bounds: what a submission must pass"
 	@echo "make chaos    everything breaks at once, then nothing may be lost or doubled (docs/reliability.md)"
 	@echo "              SEED=$(SEED) SCALE=$(SCALE) ARGS=…"
+	@echo "make fuzz     hostile forms, pushes, files and answers of the carrier (docs/security.md)"
+	@echo "              CASES=$(CASES) TEST_DATABASE=sqlite"
 	@echo "make lock     write the lock files after a change of requirements*.txt (docs/dependencies.md)"
 	@echo "              ARGS=--upgrade  the newest of what is not pinned by name"
 	@echo "make sbom     dist/smarthub-portal.cdx.json: what a release consists of"
@@ -114,6 +117,9 @@ bench-small: .venv/installed-dev
 
 chaos: .venv/installed-dev
 	@exec $(BIN) -m chaos --seed $(SEED) --scale $(SCALE) $(ARGS)
+
+fuzz: .venv/installed-dev
+	@FUZZ_CASES=$(CASES) $(BIN) -m pytest tests/fuzz -q -s --timeout 0 --show-capture=no --log-level=CRITICAL $(ARGS)
 
 # All platforms and Python versions, and every file of each release: who installs elsewhere finds the hash of theirs.
 # pip is there before anything is installed.

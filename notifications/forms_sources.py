@@ -28,6 +28,7 @@ class SourceForm(forms.Form):
     networks = forms.CharField(
         label=_("Networks"),
         required=False,
+        max_length=4000,
         help_text=_("It may push from these only, one a line: 192.0.2.0/24, 2001:db8::/32. Empty: from anywhere."),
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "mono"}),
     )

@@ -16,6 +16,9 @@ from smarthub_portal import config as configuration
 from smarthub_portal import logs, schedule, sentry
 from smarthub_portal.embedded import valkey_socket
 
+# openpyxl takes lxml where something has installed it, and that reads XML without defusedxml's checks.
+os.environ["OPENPYXL_LXML"] = "False"
+
 CONFIG = configuration.load()
 CONFIG_OPTIONS = configuration.OPTIONS
 BASE_DIR = configuration.BASE_DIR
@@ -273,8 +276,6 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = MODE != "production"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # 100,000 pasted identifiers with some text around them.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
-# Workbooks are read by defusedxml, also where lxml happens to be installed; openpyxl asks when it is imported first.
-os.environ["OPENPYXL_LXML"] = "False"
 DJANGO_TABLES2_TEMPLATE = "components/table.html"
 
 CELERY_BROKER_URL = _BROKER_URL if REDIS_URL.startswith("unix://") else REDIS_URL

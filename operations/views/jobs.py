@@ -141,8 +141,11 @@ class JobPage(ListView):
         context = self._list_context(listing)
         if htmx and htmx.target in ("list", "results") and not htmx.history_restore_request:
             return context
+        return {**context, **self._page_context()}
+
+    def _page_context(self) -> dict[str, Any]:
         page = {**job_context(self.request, self.job, **self.forms), **chunks_context(self.job)}
-        return {**context, **page, "problem": self.problem}
+        return {**page, "problem": self.problem}
 
     def _list_context(self, listing: Listing) -> dict[str, Any]:
         live = self.job.state not in BatchJob.FINAL_STATES
@@ -161,7 +164,9 @@ class JobPage(ListView):
         """The whole page as the answer to a post that was refused."""
         self.forms = forms
         listing = self.build(request)
-        return render(request, PAGE, {"listing": listing, **self.extra_context(listing)}, status=status)
+        # The whole page, whatever part of it htmx says that the answer is for.
+        context = {"listing": listing, **self._list_context(listing), **self._page_context()}
+        return render(request, PAGE, context, status=status)
 
 
 @require_safe

@@ -1,0 +1,1 @@
+"""Hostile inputs: whatever comes in, no error of ours, no markup of theirs, nothing half-written (docs/security.md)."""

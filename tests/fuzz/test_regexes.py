@@ -1,0 +1,123 @@
+"""Every regular expression of the code is found and tried with long texts that nearly match: none takes its time."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+CALLS = {"compile", "match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"}
+PACKAGES = ["core", "staff", "sims", "operations", "sms", "notifications", "smarthub", "smarthub_portal"]
+MADE = {"smarthub/contract_check.py": "of the names of our own fields, escaped, for the names that pydantic tells"}
+"""Modules whose functions make a pattern at each call, and why nobody outside has a say in it."""
+BOUNDED = {
+    "sims/world_map.py": "outlines of a package of ours, not of somebody's text",
+    "operations/identifiers/tokens.py": "of cells that are cut; a million letters are tried in test_uploads",
+}
+"""Modules whose texts have a limit of their own."""
+LENGTH = 1_000
+SEEDS = [
+    "0",
+    "a",
+    " ",
+    "-",
+    ".",
+    "/",
+    "1.",
+    "0,",
+    "a_",
+    "é",
+    "A",
+    "x-",
+    "<",
+    '"',
+    "{a",
+    "%",
+    "\\u",
+    "\n",
+    "12d",
+    "+",
+    "2026-",
+]
+ENDS = ["", "!", "\x00", "\n!", "}", "d", "Z"]
+
+
+def expressions() -> dict[str, re.Pattern[str]]:
+    """Expressions by where they stand: those of modules as they are, those of functions from the code."""
+    found: dict[str, re.Pattern[str]] = {}
+    for package in PACKAGES:
+        for path in sorted((Path(settings.BASE_DIR) / package).rglob("*.py")):
+            if "tests" in path.parts or "migrations" in path.parts:
+                continue
+            where = str(path.relative_to(settings.BASE_DIR))
+            calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call) and _is_of_re(n.func)]
+            module = sys.modules.get(where.removesuffix(".py").replace("/", "."))
+            for name, thing in vars(module).items() if module else ():
+                if isinstance(thing, re.Pattern) and isinstance(thing.pattern, str):
+                    found[f"{where} {name}"] = thing
+            for call in calls:
+                pattern = call.args[0]
+                if isinstance(pattern, ast.Constant) and isinstance(pattern.value, str):
+                    found[f"{where}:{call.lineno}"] = re.compile(pattern.value)
+                else:
+                    made = ast.unparse(pattern)
+                    kept = module is not None and "compile" in ast.unparse(call.func)
+                    assert kept or where in MADE, f"{where}:{call.lineno} makes a pattern of {made}"
+    return found
+
+
+def _is_of_re(func: ast.expr) -> bool:
+    if isinstance(func, ast.Name):
+        return func.id in ("RegexValidator", "re_path")
+    return (
+        isinstance(func, ast.Attribute)
+        and isinstance(func.value, ast.Name)
+        and func.value.id == "re"
+        and func.attr in CALLS
+    )
+
+
+def growth(compiled: re.Pattern[str]) -> tuple[float, str]:
+    """How many times longer the worst text takes when it is four times as long; about 4 where time is in proportion.
+
+    What ends with the text is asked for at its beginning, everything else anywhere in it.
+    """
+    worst = (0.0, "")
+    for seed in SEEDS:
+        for end in ENDS:
+            short, long = (seed * (length // len(seed)) + end for length in (LENGTH, 4 * LENGTH))
+            spent = _spent(compiled, long)
+            if spent > 0.002:  # less is nothing, at this length
+                worst = max(worst, (spent / max(_spent(compiled, short), 1e-6), f"{seed!r}… {end!r}"))
+    return worst
+
+
+def _spent(compiled: re.Pattern[str], text: str) -> float:
+    best = 1.0
+    for _ in range(2):
+        began = time.process_time()
+        (compiled.match if compiled.pattern.endswith(("\\Z", "$")) else partial(compiled.sub, ""))(text)
+        best = min(best, time.process_time() - began)
+    return best
+
+
+def test_no_expression_takes_its_time() -> None:
+    found = expressions()
+    assert len(found) > 20
+    slow = {
+        where: told
+        for where, pattern in found.items()
+        if where.split(":")[0].split(" ")[0] not in BOUNDED and (told := growth(pattern))[0] > 9
+    }
+    assert not slow, slow
+
+
+@pytest.mark.parametrize("pattern", [r"\s+!", r"(?:x-?)+!"])
+def test_one_that_does_is_seen(pattern: str) -> None:
+    assert growth(re.compile(pattern))[0] > 9
