@@ -71,7 +71,10 @@ def _body(request: HttpRequest) -> bytes | HttpResponse:
     """
     limit: int = settings.CONFIG["PUSH_MAX_BYTES"]
     try:
-        length = request.META.get("CONTENT_LENGTH")
+        length = str(request.META.get("CONTENT_LENGTH") or "")
+        if length and not (length.isascii() and length.isdigit()):
+            # A negative one would make Django read without an end.
+            return _problem(400, "The body could not be read.")
         if length:
             raw = request.read(limit + 1) if int(length) <= limit else None
         elif request.META.get("wsgi.input_terminated"):
