@@ -25,17 +25,22 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _roles_survive_a_flush() -> None:
-    """A transactional test empties every table; the roles that a migration made come back with the flush."""
+def _roles_and_rules_survive_a_flush() -> None:
+    """A transactional test empties every table; what migrations made, roles and rules, comes back with the flush."""
+    from importlib import import_module
+
     from django.apps import apps
     from django.db import connections
     from django.db.models.signals import post_migrate
 
     from staff.roles import apply_roles
 
+    make_rules = import_module("notifications.migrations.0006_default_rules").make
+
     def restore(using: str, **_: Any) -> None:
         with connections[using].schema_editor() as editor:
             apply_roles(apps, editor)
+            make_rules(apps, editor)
 
     post_migrate.connect(restore, sender=apps.get_app_config("staff"), weak=False, dispatch_uid="tests.roles")
 
@@ -82,7 +87,10 @@ def _valkey() -> Any:
 
 @pytest.fixture(autouse=True)
 def _clean_valkey(_valkey: Any) -> None:
-    """Cache, queues, locks and call budget of an earlier test are gone."""
+    """Cache, queues, locks and call budget of an earlier test are gone, and its broker that was away is forgotten."""
+    from core import queue
+
+    queue._not_before = 0.0
     _valkey.flushdb()
 
 

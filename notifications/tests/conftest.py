@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,6 +34,10 @@ def _nothing_remembered() -> Iterator[None]:
 
     forget()
     yield
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer) and thread.function is wake._signal_late:
+            thread.cancel()
+            thread.join()
     forget()
 
 

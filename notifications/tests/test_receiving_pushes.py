@@ -220,6 +220,14 @@ def test_the_source_knows_its_last_push(post, source):
     assert source.last_push_at >= before
 
 
+@pytest.mark.parametrize("length", ["-1", "x", "1e3", "²"])
+def test_a_length_that_is_none_is_refused(length, token):
+    request = RequestFactory().post("/", b"{}", content_type="application/json")
+    request.META["CONTENT_LENGTH"] = length
+    assert receive(request, token).status_code == 400
+    assert not Push.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_is_woken_once_for_many_pushes(post, valkey, monkeypatch):
     monkeypatch.setattr(wake, "PAUSE", 60.0)

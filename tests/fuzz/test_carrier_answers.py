@@ -24,7 +24,20 @@ from tests.fuzz import cases, inputs
 pytestmark = pytest.mark.django_db
 
 FINAL = ("done", "failed", "needs_attention", "queued", "accepted", "unknown", "expired")
-VALUES = [*inputs.HOSTILE, None, True, [], {}, 10**30, -1, 1.5, [[[]]], {"a": "b"}, "2026-11-01T00:00:00+0000", 0]
+VALUES: list[Any] = [
+    *inputs.HOSTILE,
+    None,
+    True,
+    [],
+    {},
+    10**30,
+    -1,
+    1.5,
+    [[[]]],
+    {"a": "b"},
+    "2026-11-01T00:00:00+0000",
+    0,
+]
 
 
 def _spots(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -40,7 +53,9 @@ class Mangled:
     """Stands between the portal and the carrier, whose answers come out as ``plan`` says."""
 
     def __init__(self, send: Any) -> None:
-        self.send, self.kept, self.plan, self.at = send, {}, [], 0
+        self.send, self.at = send, 0
+        self.kept: dict[Any, Answer] = {}
+        self.plan: list[Any] = []
 
     def __call__(self, exchanger: Any, method: str, url: str, **more: Any) -> Answer:
         key = (method, url.partition("?")[0], url if "page=" in url else "")

@@ -68,7 +68,14 @@ class Portal:
             return sorted(cursor.fetchall())
 
     def send(
-        self, method: str, path: str, *, query: str = "", body: bytes = b"", kind: str = FORM, **headers: str
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        body: bytes = b"",
+        kind: str = FORM,
+        headers: dict[str, str] | None = None,
     ) -> None:
         """One request, judged; nothing of it stays."""
         client = self.stranger if path.startswith("/login/") else self.client
@@ -77,7 +84,7 @@ class Portal:
         with transaction.atomic():
             before = self.rows()
             began = time.process_time()
-            answer = client.generic(method, path, body, content_type=kind, QUERY_STRING=query, headers=headers)
+            answer: Any = client.generic(method, path, body, content_type=kind, QUERY_STRING=query, headers=headers)
             content = b"".join(answer.streaming_content) if answer.streaming else answer.content
             spent = time.process_time() - began
             judge(answer, content)
@@ -139,9 +146,9 @@ def test_no_address_fails_at_what_it_is_asked_and_sent(portal: Portal) -> None:
             sent, method, headers = given
             text = inputs.urlencoded(sent)
             if method == "GET":
-                portal.send("GET", path, query=text, **headers)
+                portal.send("GET", path, query=text, headers=headers)
             else:
-                portal.send("POST", path, body=text.encode("ascii"), **headers)
+                portal.send("POST", path, body=text.encode("ascii"), headers=headers)
 
         headers = st.sampled_from([{}, {"HX-Request": "true", "HX-Target": "results"}])
         strategy = st.tuples(pairs(names, values), st.sampled_from(["GET", "POST"]), headers)
@@ -171,7 +178,7 @@ def test_no_address_fails_at_what_stands_in_its_path(portal: Portal) -> None:
 def test_a_refused_job_page_is_whole_whatever_htmx_says_it_is_for(portal: Portal) -> None:
     """A header can name any part of the page."""
     path = f"{portal.path(next(t for t in here if t.route == '/jobs/<int:pk>/pause/'))}"
-    portal.send("POST", path, **{"HX-Request": "true", "HX-Target": "results"})
+    portal.send("POST", path, headers={"HX-Request": "true", "HX-Target": "results"})
 
 
 KINDS = [

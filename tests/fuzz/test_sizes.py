@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django import forms
 from django.urls import get_resolver
@@ -17,7 +18,7 @@ BY_OTHER_MEANS = {
 }
 
 
-def _forms(base: type) -> Iterator[type]:
+def _forms(base: type[Any]) -> Iterator[type[Any]]:
     for form in base.__subclasses__():
         yield form
         yield from _forms(form)
