@@ -113,7 +113,7 @@ def test_rows_of_the_code_before_get_the_giccid_of_their_sim(fleet: list[Sim]) -
     assert Subscription.objects.get(sim=fleet[0]).giccid == fleet[0].giccid
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'")
+@pytest.mark.postgres
 @pytest.mark.django_db
 def test_postgresql_joins_the_fleet_with_itself() -> None:
     if connection.pg_version < 180_000:  # type: ignore[attr-defined]  # of PostgreSQL's
