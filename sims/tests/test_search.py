@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -131,3 +133,61 @@ def test_postgresql_finds_the_matching_ids_first(fleet):
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "CTE found" in plan
     assert "sim_search" in plan
+
+
+def groups_of(texts) -> tuple[frozenset[str], ...]:
+    return tuple(search._groups(f"\n{text}\n") for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("term", "part"),
+    [
+        ("customer-996", "-996"),
+        ("tomer-996", "-996"),
+        ("lift 996 customer", "lift 996 "),
+        ("customer", "customer"),  # all of it is common
+        ("customer-4600", "customer-4600"),  # for the index: every SIM has a word that begins with 4600
+        ("zug 996", "zug 996"),  # nothing of it is
+        ("customer-" + "9" * 60, "customer-" + "9" * 60),
+    ],
+)
+def test_the_index_is_asked_for_what_few_have(term, part):
+    sample = groups_of(f"{460010000000000 + n}\ncustomer-{n}" for n in range(100))
+    assert search.telling_part(term, sample) == part
+    assert search.telling_part(term, sample[:40]) == term
+
+
+def test_a_part_by_which_more_are_found_is_not_asked_for():
+    """Half of the SIMs say alpha and half gamma; every kiosk is a gamma."""
+    sample = groups_of(("alpha", "gamma kiosk", "alpha", "gamma", "gamma")[n % 5] for n in range(100))
+    assert search.telling_part("gamma kiosk", sample) == " kiosk"
+    assert search.telling_part("alpha kiosk", sample) == "alpha kiosk"
+
+
+@pytest.mark.postgres
+def test_postgresql_finds_what_a_plain_look_finds(make_sim):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite looks through all texts as it is")
+    choice = random.Random(7)
+    letters = "abü0099 -_%\\'\"/"
+    for number in range(60):
+        text = "".join(choice.choices(letters, k=choice.randrange(4, 12)))
+        make_sim(custom1=f"customer-{number}", custom2=f"Lift_{text} {text[::-1]}"[:40])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE sims_sim")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    search._sample.cache_clear()
+    texts = dict(Sim.objects.values_list("pk", "search"))
+    shortened = 0
+    for _ in range(150):
+        text = choice.choice([*texts.values(), "customer-" + "".join(choice.choices(letters, k=4))])
+        start = choice.randrange(max(1, len(text) - 3))
+        term = text[start : start + choice.randrange(3, 16)]
+        if len(term) < search.SHORTEST:
+            continue
+        sims = search.find(Sim.objects.all(), search.Query((term,)))
+        assert {sim.pk for sim in sims} == {pk for pk, text in texts.items() if term in text}, term
+        shortened += "STRPOS" in str(sims.query)
+    assert shortened > 15
+    assert "sim_search" in search.find(Sim.objects.all(), search.Query(("customer-59",))).explain()
+    search._sample.cache_clear()
