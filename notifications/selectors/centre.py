@@ -11,7 +11,17 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import (
+    BooleanField,
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Least
 from django.db.models.lookups import LessThanOrEqual
@@ -99,8 +109,8 @@ def unread_count(user: AnyUser) -> Combinable:
 def list_notifications(user: AnyUser) -> QuerySet[Notification]:
     """The lines that ``user`` may see, with ``unread`` and the people concerned."""
     lines = visible(user).select_related("assigned_to", "closed_by")
-    # The lines are those that the user may see: whether each is one of these need not be asked again.
-    return lines.annotate(unread=Exists(Notification.objects.filter(is_unread(user), pk=OuterRef("pk"))))
+    # Asked of each row: for a subquery PostgreSQL would find all unread lines beforehand.
+    return lines.annotate(unread=ExpressionWrapper(is_unread(user), BooleanField()))
 
 
 def get_notification(user: AnyUser, pk: int) -> Notification:
