@@ -6,7 +6,9 @@ and only what is many is read in its order: a page comes early there. Which of b
 are read by their keys then, which are looked for in the table alone.
 
 What several filters let through is in the index of each of them in the order of the list's key, and the keys that all
-of them have are found by going through these side by side (:func:`common_keys`), without a look at the rows.
+of them have are found by going through these side by side (:func:`common_keys`), without a look at the rows. Finding a
+page of them is quick then, and to count thousands is what takes long: a page counts the first few, and where there are
+more it says so and has the whole count come by a request of its own (``Count.later``).
 """
 
 from __future__ import annotations
@@ -24,6 +26,10 @@ from core.paging import COUNT_LIMIT, Count, Order, Page, behind, capped_count, c
 
 Read = Callable[[QuerySet[Any], Sequence[str]], list[Any]]
 
+FIRST_COUNT = 1_000
+"""How far a page counts what several filters let through, if that is found by their indexes: 1 to 6 µs each, where one
+filter alone takes a tenth of one."""
+
 
 class LargePages:
     """Pages of ``queryset`` in ``order``, with rows as ``read`` reads them, and its count.
@@ -36,6 +42,8 @@ class LargePages:
     ) -> None:
         self._queryset, self._order, self._size, self._read = queryset, order, size, read
         self._keys = keys if len(order.keys) == 1 else None
+        is_dear = self._keys is not None and len(queryset.query.where.children) > 1
+        self._most = min(FIRST_COUNT, COUNT_LIMIT) if is_dear else COUNT_LIMIT
         self._names = [f"_key{i}" for i in range(len(order.keys))]
         self._count: Count | None = None
 
@@ -44,9 +52,10 @@ class LargePages:
         return cut(self._rows, self._order, after=after, before=before, size=self._size)
 
     def count(self) -> Count:
-        """As :func:`core.paging.capped_count`; a page of what filters narrow has counted it already."""
+        """As :func:`core.paging.capped_count`. A page of what filters narrow has counted it already, or begun to."""
         if self._count is None:
-            self._count = capped_count(self._queryset)
+            keys, most = self._keys, COUNT_LIMIT
+            self._count = capped_count(self._queryset) if keys is None else Count.of(keys[: most + 1].count(), most)
         return self._count
 
     def _rows(self, direction: Order, cursor: str) -> list[Any]:
@@ -68,7 +77,7 @@ class LargePages:
     def _counted(self, direction: Order, values: list[Value]) -> tuple[Count, list[Any] | None]:
         """How many rows there are and the unique keys of a page of them; without these where they are too many."""
         found = self._queryset if self._keys is None else self._keys
-        rows = in_order(found, direction).order_by().values_list(*self._names)[: COUNT_LIMIT + 1]
+        rows = in_order(found, direction).order_by().values_list(*self._names)[: self._most + 1]
         try:
             inner, params = rows.query.sql_with_params()
         except EmptyResultSet:
@@ -88,8 +97,8 @@ class LargePages:
             cursor.execute(statement, [*params, *map(_prepared, values)])
             found = cursor.fetchall()
         number = found[0][0]
-        if number > COUNT_LIMIT:
-            return Count(COUNT_LIMIT, capped=True), None
+        if number > self._most:
+            return Count(self._most, capped=True, later=self._most < COUNT_LIMIT), None
         return Count(number), [key for _number, key in found if key is not None]
 
 

@@ -16,8 +16,8 @@ from core.per_language import per_language
 from core.tables import BaseTable
 from core.views import exports as export_views
 
-PANEL, WHOLE = "panel", "filters"
-"""In the address: the filter that asks for its choices; that all filters show theirs."""
+PANEL, WHOLE, COUNT = "panel", "filters", "count"
+"""In the address: the filter that asks for its choices; that all filters show theirs; that only the count is wanted."""
 
 
 @dataclass
@@ -95,6 +95,13 @@ class Listing:
         return address(self.path, state)
 
     @property
+    def count_url(self) -> str:
+        """Where the count is asked for that this page came without (``Count.later``)."""
+        state = self.state.copy()
+        state[COUNT] = "1"
+        return address(self.path, state)
+
+    @property
     def panel_url(self) -> str:
         """Where a filter asks for what it offers, its name to be put behind."""
         return f"{self.path}?{PANEL}="
@@ -111,7 +118,7 @@ class Listing:
 
     @property
     def made_later(self) -> bool:
-        """Whether a file of it takes too long to be waited for."""
+        """Whether a file of it takes too long to be waited for, or may do so."""
         return self.count.capped
 
     @property

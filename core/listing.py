@@ -26,7 +26,7 @@ from django.views import View
 from core import audit, exports
 from core.filters import FilterSet, Later
 from core.large_lists import LargePages
-from core.list_page import PANEL, WHOLE
+from core.list_page import COUNT, PANEL, WHOLE
 from core.list_page import Listing as Listing
 from core.paging import PAGE_SIZE, BadCursor, KeptPages, Order, Pages, capped_count, pages
 from core.prepared import kept_for
@@ -108,6 +108,8 @@ class ListView(PermissionRequiredMixin, View):
             return self._file(request)
         if PANEL in request.GET:
             return self._panel(request)
+        if COUNT in request.GET:
+            return self._count(request)
         listing = self.build(request)
         context = {"listing": listing, **self.extra_context(listing)}
         htmx: Any = request.htmx  # type: ignore[attr-defined]  # set by django-htmx
@@ -151,6 +153,14 @@ class ListView(PermissionRequiredMixin, View):
         except KeyError:
             raise Http404 from None
         return render(request, f"{TEMPLATE}#panel", {"group": group})
+
+    def _count(self, request: HttpRequest) -> HttpResponse:
+        """How many rows there are, for a page that came without it."""
+        filters = self._filters(request)
+        order, is_default = self._order(request.GET.get("sort", ""))
+        found = self._pages(request, filters, order, self._state(request.GET, filters, order, is_default))
+        listing = {"count": found.count(), "noun": self.noun, "noun_plural": self.noun_plural}
+        return render(request, f"{TEMPLATE}#count", {"listing": listing})
 
     def extra_context(self, listing: Listing) -> dict[str, Any]:
         """More for the template."""

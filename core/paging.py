@@ -22,6 +22,7 @@ from django.db.models.expressions import Value
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 from django.utils import timezone
 from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 from core.expressions import RowCompare
 from core.prepared import MOMENT, NUMBER, Prepared
@@ -154,7 +155,7 @@ class KeptPages:
 
     def count(self) -> Count:
         """As :func:`capped_count`."""
-        return _count(self._counting.count([(MOMENT, timezone.now())]), COUNT_LIMIT)
+        return Count.of(self._counting.count([(MOMENT, timezone.now())]), COUNT_LIMIT)
 
     @cached_property
     def _counting(self) -> Prepared:
@@ -292,6 +293,13 @@ class Count:
 
     number: int
     capped: bool = False
+    later: bool = False
+    """It is capped at a first, low limit: a request of its own counts on, as far as all lists do."""
+
+    @classmethod
+    def of(cls, number: int, limit: int) -> Count:
+        """Of ``number`` that were counted up to one past ``limit``."""
+        return cls(min(number, limit), number > limit)
 
     @property
     def token(self) -> str:
@@ -300,19 +308,17 @@ class Count:
 
     @property
     def text(self) -> str:
-        """For people: ``1,234``, or ``10,000+``."""
+        """For people: ``1,234``, or ``10,000+``; what is counted on later is ``more than 1,000`` until then."""
         number = number_format(self.number, force_grouping=True)
+        if self.later:
+            return _("more than %(number)s") % {"number": number}
         return f"{number}+" if self.capped else number
 
 
 def capped_count(queryset: QuerySet[Any], limit: int = COUNT_LIMIT) -> Count:
     """Count ``queryset`` up to ``limit``; the cost does not grow with the table."""
-    return _count(_limited(queryset, limit).count(), limit)
+    return Count.of(_limited(queryset, limit).count(), limit)
 
 
 def _limited(queryset: QuerySet[Any], limit: int) -> QuerySet[Any, Any]:
     return queryset.order_by().values("pk")[: limit + 1]
-
-
-def _count(number: int, limit: int) -> Count:
-    return Count(min(number, limit), number > limit)

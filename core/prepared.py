@@ -156,13 +156,13 @@ def kept_for(user: Any, name: Hashable, make: Callable[[], T]) -> T:
     return made
 
 
-def of_keys(statement: Prepared, keys: Sequence[int]) -> list[Any]:
-    """The models of the rows with these keys, which :data:`SLOTS` stand for in ``statement``, so many a query."""
-    found: list[Any] = []
+def of_keys(statement: Prepared, keys: Sequence[int]) -> list[tuple[Any, ...]]:
+    """The rows with these keys, which :data:`SLOTS` stand for in ``statement``, so many a query."""
+    found: list[tuple[Any, ...]] = []
     for start in range(0, len(keys), len(SLOTS)):
         part = keys[start : start + len(SLOTS)]
         # A key that is asked for twice is found once.
-        found += statement.models(list(zip(SLOTS, [*part, *[part[0]] * (len(SLOTS) - len(part))], strict=True)))
+        found += statement.rows(list(zip(SLOTS, [*part, *[part[0]] * (len(SLOTS) - len(part))], strict=True)))
     return found
 
 

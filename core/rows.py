@@ -83,6 +83,8 @@ def text_of(content: Any) -> str:
         return content
     if type(content) is str:
         return escape(content)
+    if type(content) is int and not settings.USE_THOUSAND_SEPARATOR:
+        return str(content)
     return render_value_in_context(content, _PLAIN)
 
 

@@ -20,7 +20,8 @@ from core.spreadsheets import FileColumn
 from core.tables import AgoColumn, BaseTable
 from core.templatetags.portal import ago, exact_time, grouped, icon, or_dash
 from notifications import kinds
-from notifications.models import Notification, NotificationItem, Severity
+from notifications.models import Notification, Severity
+from notifications.selectors.centre import Newest
 
 SEVERITIES: dict[str, Badge] = {
     Severity.INFO: Badge("info", _("Information")),
@@ -215,19 +216,18 @@ class NotificationTable(BaseTable):
         return SafeString(buttons.replace(_KEY, str(record.pk)))
 
 
-def _giccid(item: NotificationItem | None) -> str:
-    return item.sim.giccid if item is not None and item.sim is not None else ""
+def _giccid(newest: Newest | None) -> str:
+    return (newest.giccid or "") if newest is not None else ""
 
 
-def _words(item: NotificationItem | None) -> str:
-    return str(kinds.describe(item.event.kind, item.event.value, item.event.detail)) if item is not None else ""
+def _words(newest: Newest | None) -> str:
+    return str(kinds.describe(newest.kind, newest.value, newest.detail)) if newest is not None else ""
 
 
-def _newest(item: NotificationItem | None, events: int) -> SafeString:
-    if item is None:
+def _newest(newest: Newest | None, events: int) -> SafeString:
+    if newest is None:
         return SafeString("")
-    words = escape(_words(item))
-    giccid = item.sim.giccid if item.sim else ""
+    words, giccid = escape(_words(newest)), _giccid(newest)
     sim = f'<a href="{escape(row_url("sims:detail", giccid))}">{grouped(giccid)}</a>' if giccid else ""
     said = " ".join(part for part in (sim, words) if part)
     return SafeString(f"{escape(_now('newest:'))} {said}" if events > 1 and said else said)

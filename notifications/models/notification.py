@@ -66,7 +66,12 @@ class Notification(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["state", "-last_at", "-id"], name="notification_state"),
+            # With what decides who sees a line beside it: what waits is counted by the index alone.
+            models.Index(
+                fields=["state", "-last_at", "-id"],
+                name="notification_state",
+                include=["rule", "snoozed_until", "account_name"],
+            ),
             models.Index(fields=["kind", "-last_at"], name="notification_kind"),
             models.Index(fields=["account_name", "-last_at"], name="notification_account"),
             models.Index(fields=["assigned_to", "-last_at"], name="notification_assigned"),

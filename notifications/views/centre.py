@@ -66,7 +66,7 @@ class Centre(ListView):
 
     def decorate(self, rows: list[Any]) -> None:
         """With the newest event of each."""
-        newest = centre.newest_items(rows)
+        newest = centre.newest_events(rows)
         for row in rows:
             row.newest = newest.get(row.pk)
 

@@ -18,7 +18,21 @@ from core.listing import ListView
 
 _NAME = re.compile(r'\bname="([^"{}]{1,40})"')
 _VALUE = re.compile(r'\bvalue="([^"{}]{1,80})"')
-OF_LISTS = ["sort", "after", "before", "columns", "export", "panel", "filters", "reset", "q", "page", "size", "version"]
+OF_LISTS = [
+    "sort",
+    "after",
+    "before",
+    "columns",
+    "export",
+    "panel",
+    "filters",
+    "count",
+    "size",
+    "reset",
+    "q",
+    "page",
+    "version",
+]
 
 
 @dataclass(frozen=True)
