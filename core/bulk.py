@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ _EMPTY: dict[type, str] = {dict: "{}", list: "[]"}
 
 _FEW = 200
 
-_SPECIAL = re.compile(r"[\\\t\n\r]")
 _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 M = TypeVar("M", bound=Model)
@@ -150,10 +148,14 @@ def preparer(model: type[Model], columns: Sequence[str]) -> Callable[[Sequence[A
     own = [fields[name] for name in columns]
     texts = [(place, field) for place, field in enumerate(own) if isinstance(field, JSONField)]
 
-    def prepare(row: Sequence[Any]) -> Sequence[Any]:
-        return row if connection.vendor != "postgresql" else _line(row, texts)
+    if connection.vendor != "postgresql":
+        return lambda row: row
+    return lambda row: _line(row, texts)
 
-    return prepare
+
+def behind(first: int, prepared: Sequence[Any]) -> Sequence[Any]:
+    """A row of :func:`preparer` with a column more before it, as its key is known only now."""
+    return b"%d\t%b" % (first, prepared) if isinstance(prepared, bytes) else (first, *prepared)
 
 
 def _put(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], conflict: str) -> list[Any]:
@@ -208,7 +210,11 @@ def _copy(
     lines of :func:`preparer`."""
     texts = [(place, field) for place, field in enumerate(own) if isinstance(field, JSONField)]
     names = ", ".join(connection.ops.quote_name(str(field.column)) for field in [*common, *own])
-    with cursor.copy(f"COPY {connection.ops.quote_name(table)} ({names}) FROM STDIN") as copy:
+    # The driver's own errors would be no IntegrityError or DataError to anybody.
+    with (
+        connection.wrap_database_errors,
+        cursor.copy(f"COPY {connection.ops.quote_name(table)} ({names}) FROM STDIN") as copy,
+    ):
         lines = []
         for row in rows:
             if isinstance(row, bytes):
@@ -226,10 +232,12 @@ def _line(row: Sequence[Any], texts: Iterable[tuple[int, JSONField[Any]]]) -> by
     values = list(row)
     for place, field in texts:
         values[place] = _json(field, values[place])
-    # One look at all texts together: there is hardly ever anything to escape.
-    if _SPECIAL.search("".join([value for value in values if isinstance(value, str)])):
-        values = [str(value).translate(_ESCAPED) if isinstance(value, str) else value for value in values]
-    return ("\t".join([r"\N" if value is None else str(value) for value in values]) + "\n").encode()
+    parts = [r"\N" if value is None else value if isinstance(value, str) else str(value) for value in values]
+    # One look at all texts together: there is hardly ever anything to escape but the ends of lines of a search text.
+    told = "".join([value for value in values if isinstance(value, str)])
+    if "\\" in told or "\t" in told or "\r" in told:
+        parts = [part if value is None else part.translate(_ESCAPED) for part, value in zip(parts, values, strict=True)]
+    return ("\t".join(parts).replace("\n", r"\n") + "\n").encode()
 
 
 def _values(blank: Model, fields: Mapping[str, Any]) -> list[tuple[Any, Any]]:

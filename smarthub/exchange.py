@@ -146,6 +146,18 @@ class _Adapter(HTTPAdapter):
 
 
 class _Session(requests.Session):
+    _known: tuple[Any, dict[str, Any]] = (None, {})
+
+    def settings_for(self, url: str) -> dict[str, Any]:
+        """What the environment says of proxies and certificates for this address: asked once for a host, since it
+        takes as long as all the rest of a small exchange."""
+        host = origin(url)
+        known, settings = self._known
+        if known != host:
+            settings = dict(self.merge_environment_settings(url, {}, True, None, None))
+            self._known = host, settings
+        return settings
+
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: redirects are ours, and requests would read a redirect's body without limit."""
 
@@ -207,9 +219,9 @@ class Exchanger:
         self._request_id = request_id
         self._lock = threading.Lock()
         self._pid = -1
-        self._open_session: requests.Session | None = None
+        self._open_session: _Session | None = None
 
-    def _session(self) -> requests.Session:
+    def _session(self) -> _Session:
         with self._lock:
             if self._open_session is None or self._pid != os.getpid():
                 # Two processes on one inherited connection would read each other's answers.
@@ -260,7 +272,7 @@ class Exchanger:
         request = session.prepare_request(
             requests.Request(method, url, data=body, headers=headers, auth=_KeyHeader(key))
         )
-        settings = session.merge_environment_settings(request.url, {}, True, None, None)
+        settings = session.settings_for(str(request.url))
         return session.send(request, timeout=(self._connect_timeout, patience), allow_redirects=False, **settings)
 
     def _read(self, response: requests.Response) -> bytes:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.bulk import Json, among, bare, fetching_ahead, insert, insert_absent, preparer, upsert
+from core.bulk import Json, among, bare, behind, fetching_ahead, insert, insert_absent, preparer, upsert
 from core.models import AuditEntry
 from sims.models import Account, Sim, SimReading
 
@@ -158,3 +158,16 @@ class TestUpsert:
         for _again in range(2):
             upsert(SimReading, ("sim_id", "raw"), told, key="sim_id", update=("raw",))
         assert [r.raw for r in SimReading.objects.order_by("pk")] == [{"é\t": ["\\n", n]} for n in range(len(sims))]
+
+    def test_a_row_made_ready_before_its_key_is_known(self, sims):
+        ready = preparer(SimReading, ("raw",))
+        told = [behind(s.pk, ready((Json(json.dumps({"é\t": ["\\n", n, "\n"]})),))) for n, s in enumerate(sims)]
+        upsert(SimReading, ("sim_id", "raw"), told, key="sim_id", update=("raw",))
+        stored = [r.raw for r in SimReading.objects.order_by("pk")]
+        assert stored == [{"é\t": ["\\n", n, "\n"]} for n in range(len(sims))]
+
+    def test_what_the_database_refuses_is_an_error_of_django(self, sims):
+        if connection.vendor != "postgresql":
+            pytest.skip("SQLite takes a text of any length")
+        with pytest.raises(DataError):
+            upsert(Account, ("name",), [("x" * 121,)], key="name", update=("name",))

@@ -15,10 +15,10 @@ from django.db.models import Model
 from django.utils import timezone
 
 from core import bulk
-from core.bulk import Json, among, bare, record_class
+from core.bulk import Json, among, bare
 from sims.models import Account, RatePlan, SharePool, Sim, SimReading, TimelineEvent
 from sims.models.sim import CUSTOM_FIELDS
-from sims.services import newcomers, timeline
+from sims.services import heads, newcomers, timeline
 from sims.services import reading as readings
 from sims.services.newcomers import Newcomer
 from sims.services.reading import Received
@@ -36,11 +36,8 @@ _TRIES = 3
 _OVERLAP = timedelta(minutes=2)
 _COLUMNS = [field.attname for field in Sim._meta.concrete_fields]
 _UPDATED = [name for name in _COLUMNS if name not in ("id", "giccid", "first_seen_at", "status_changed_at")]
-_HEAD = ("id", "giccid", "observed_at", "carrier_updated_at", "missing_since", "raw_digest")
-"""What tells of a row whether a reading has to be looked at."""
-_Head = record_class(_HEAD)
 _OF_POOL = ("account_id", "plan_id")
-_REST = [name for name in _COLUMNS if name not in (*_HEAD, "search")]
+_REST = [name for name in _COLUMNS if name not in (*heads.COLUMNS, "search")]
 """What else a change is compared with and told from; the search text is made anew."""
 
 
@@ -194,21 +191,18 @@ class _Chunk:
         """Those that name another account, plan or pool than before."""
 
     def apply(self) -> ApplyResult:
-        heads = self._heads()
-        found = {head.giccid for head in heads}
-        strangers = [received for giccid, received in self.received.items() if giccid not in found]
-        same, others, stale = self._compare(heads)
-        changed = self._changed(others, same)
-        new = self._new([received for received in strangers if self._is_readable(received)])
+        found = heads.lock(self.received, str(self.source))
+        others, stale = self._compare(found.heads)
+        changed, same = self._changed(others)
+        new = self._new([received for received in found.strangers if self._is_readable(received)])
         self._stubs(new)
         # Before the SIMs are written: it may mark some of them.
         record(self.moved)
         if changed:
             bulk.upsert(Sim, _COLUMNS, [_all(row) for row, _ in changed], key="id", update=_UPDATED)
-        for observed_at, ids in same.items():
-            Sim.objects.filter(among("id", ids)).update(observed_at=observed_at, observed_by=str(self.source))
+        heads.renew(same, str(self.source))
         created = self._create(new)
-        self._keep_readings([*created, *(row for row, _ in changed)])
+        self._keep_readings(new, changed)
         move_events(self.elsewhere)
         subs = [(row, self.received[row.giccid].snapshot, True) for row in created]
         subs += [(row, self.received[row.giccid].snapshot, False) for row, _ in changed]
@@ -216,7 +210,7 @@ class _Chunk:
         timeline.record_observed(self.told)
         TimelineEvent.objects.bulk_create(self.events)
         self.tallies.store()
-        unchanged = sum(map(len, same.values()))
+        unchanged = found.unchanged + sum(map(len, same.values()))
         return ApplyResult(len(created), len(changed), unchanged, stale, self.problems)
 
     def _is_readable(self, received: Received) -> bool:
@@ -224,35 +218,28 @@ class _Chunk:
         self.problems += not readable
         return readable
 
-    def _heads(self) -> list[Any]:
-        """The rows that are there, with the columns ``_HEAD`` alone; locked, always in the order of giccid."""
-        rows = Sim.objects.select_for_update(no_key=True).filter(among("giccid", list(self.received)))
-        return [_Head(row) for row in rows.order_by("giccid").values_list(*_HEAD)]
-
-    def _compare(self, heads: Iterable[Any]) -> tuple[_Same, list[Sim], int]:
-        """Rows that were read as they are, others that have to be looked at, and how many were newer."""
-        same: _Same = defaultdict(list)
+    def _compare(self, found: Iterable[Any]) -> tuple[list[Sim], int]:
+        """Rows that have to be looked at, and how many others were newer."""
         others = []
         stale = 0
-        for head in heads:
+        for head in found:
             received = self.received[head.giccid]
             if received.observed_at < head.observed_at:
                 stale += 1
-            elif head.missing_since is None and head.raw_digest == received.digest and received.raw:
-                same[received.observed_at].append(head.id)
             elif not self._is_readable(received):
                 continue
             elif _was_answered_before(head, received):
                 stale += 1
             else:
                 others.append(head)
-        return same, list(bare(Sim, _HEAD, others)), stale
+        return list(bare(Sim, heads.COLUMNS, others)), stale
 
-    def _changed(self, others: list[Sim], same: _Same) -> list[tuple[Sim, datetime]]:
-        """The rows that differ, with the time of their last reading; ids of those that do not are added to ``same``."""
+    def _changed(self, others: list[Sim]) -> tuple[list[tuple[Sim, datetime]], _Same]:
+        """The rows that differ, with the time of their last reading; and those that do not."""
+        changed: list[tuple[Sim, datetime]] = []
+        same: _Same = defaultdict(list)
         if not others:
-            return []
-        changed = []
+            return changed, same
         rest = Sim.objects.filter(among("id", [head.pk for head in others])).order_by("giccid")
         for row, values in zip(others, rest.values_list(*_REST), strict=True):
             row.__dict__.update(zip(_REST, values, strict=True))
@@ -263,7 +250,7 @@ class _Chunk:
                 changed.append((row, before))
             else:
                 same[received.observed_at].append(row.pk)
-        return changed
+        return changed, same
 
     def _differs(self, row: Sim, received: Received) -> bool:
         """Put the reading into the row; whether anything is other than before. Notes events for the timeline."""
@@ -336,9 +323,10 @@ class _Chunk:
             self.tallies.sim(None, each.facts)
         return [each.sim for each in new]
 
-    def _keep_readings(self, rows: list[Sim]) -> None:
-        if rows:
-            told = [(row.pk, Json(self.received[row.giccid].text)) for row in rows]
+    def _keep_readings(self, new: list[Newcomer], changed: list[tuple[Sim, datetime]]) -> None:
+        told = [bulk.behind(each.sim.pk, each.text) for each in new]
+        told += [(row.pk, Json(self.received[row.giccid].text)) for row, _ in changed]
+        if told:
             bulk.upsert(SimReading, ("sim_id", "raw"), told, key="sim_id", update=("raw",))
 
     def _stubs(self, new: list[Newcomer]) -> None:

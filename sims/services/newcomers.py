@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from core import bulk
-from sims.models import Sim
+from sims.models import Sim, SimReading
 from sims.services import reading as readings
 from sims.services.reading import Received
 from sims.services.tallies import Facts, facts_of
@@ -19,6 +19,7 @@ COLUMNS = [field.attname for field in Sim._meta.concrete_fields if not field.pri
 _BLANK = {field.attname: field.get_default() for field in Sim._meta.concrete_fields}
 _in_order = itemgetter(*COLUMNS)
 _prepared = bulk.preparer(Sim, COLUMNS)
+_prepared_text = bulk.preparer(SimReading, ("raw",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Newcomer:
     sim: Sim
     row: Sequence[Any]
     """Its ``COLUMNS``, ready for ``bulk.insert_absent``."""
+    text: Sequence[Any]
+    """The JSON of its reading, ready to be written behind its key."""
     facts: Facts
 
 
@@ -44,5 +47,5 @@ def newcomer(received: Received, observed_by: str) -> Newcomer:
         sim.changed_at = sim.first_seen_at = timezone.now()
         # Not by the attributes: those of relations look at each value.
         row = _prepared(_in_order(sim.__dict__))
-        received.newcomer = Newcomer(sim, row, facts_of(sim))
+        received.newcomer = Newcomer(sim, row, _prepared_text((bulk.Json(received.text),)), facts_of(sim))
     return received.newcomer

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 
-from core.bulk import among
+from core.bulk import among, insert
 from sims.models import RatePlan, Sim, Subscription, TimelineEvent
 from sims.services import reading as readings
 from sims.services import timeline, values
@@ -15,6 +16,9 @@ from sims.services.timeline_store import Told
 from smarthub import contract
 
 _WRITTEN = ["plan", "status", "activated_at", "expires_at", "data_usage", "data_quota", "gone_since"]
+_COLUMNS = [field.attname for field in Subscription._meta.concrete_fields if field.attname not in ("id", "giccid")]
+_CREATED = ("giccid", *_COLUMNS)
+_created = attrgetter(*_COLUMNS)
 
 
 def store_subscriptions(items: Sequence[tuple[Sim, contract.Sim, bool]], *, before: dict[Sim, datetime]) -> list[Told]:
@@ -94,6 +98,7 @@ def _bought(sim: Sim, sub: Subscription, after: datetime, at: datetime) -> Told:
 def _store(create: list[Subscription], update: list[Subscription], names: dict[str, str]) -> None:
     codes = {sub.plan_id for sub in (*create, *update)}
     ensure_stubs(RatePlan, "code", {code: {"name": names.get(code, "")} for code in codes if code in names})
-    Subscription.objects.bulk_create(create)
+    if create:
+        insert(Subscription, {}, _CREATED, [(sub.sim.giccid, *_created(sub)) for sub in create])
     if update:
         Subscription.objects.bulk_update(update, _WRITTEN)

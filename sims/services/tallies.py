@@ -35,6 +35,8 @@ _COLUMNS = ("dimension", "account_name", "value", "sims", "used", "quota")
 _FOLDED_AT_ONCE = 5_000
 
 Dimension = SimTally.Dimension
+_STATUS, _PLAN, _POOL = Dimension.STATUS.value, Dimension.PLAN.value, Dimension.POOL.value
+_QUOTA, _SEEN = Dimension.QUOTA.value, Dimension.SEEN.value
 
 Key = tuple[str, str, str]
 """Dimension, account, value."""
@@ -81,8 +83,8 @@ class Changes:
         if before is not None and before[:6] == after[:6]:
             # Nothing but bytes, as for most SIMs of a walk.
             account, _status, plan, pool, *_rest, used, quota = after
-            self._add((Dimension.PLAN.value, account, plan), 0, used - before[6], quota - before[7])
-            self._add((Dimension.POOL.value, account, pool), 0, used - before[6], quota - before[7])
+            self._add((_PLAN, account, plan), 0, used - before[6], quota - before[7])
+            self._add((_POOL, account, pool), 0, used - before[6], quota - before[7])
             return
         if before is not None:
             self._count(before, -1)
@@ -90,12 +92,12 @@ class Changes:
 
     def _count(self, facts: Facts, sign: int) -> None:
         account, status, plan, pool, band, seen, used, quota = facts
-        self._add((Dimension.STATUS.value, account, status), sign)
-        self._add((Dimension.PLAN.value, account, plan), sign, sign * used, sign * quota)
-        self._add((Dimension.POOL.value, account, pool), sign, sign * used, sign * quota)
-        self._add((Dimension.QUOTA.value, account, band), sign)
+        self._add((_STATUS, account, status), sign)
+        self._add((_PLAN, account, plan), sign, sign * used, sign * quota)
+        self._add((_POOL, account, pool), sign, sign * used, sign * quota)
+        self._add((_QUOTA, account, band), sign)
         if seen:
-            self._add((Dimension.SEEN.value, account, seen), sign)
+            self._add((_SEEN, account, seen), sign)
 
     def event(self, event: Mapping[str, Any], sign: int) -> None:
         """An event of the timeline with these columns came (1) or went (-1). Counted when a SIM became something."""

@@ -8,12 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from sims.models import Account, RatePlan, Sim, Subscription, TimelineEvent
 from sims.services import mirror
 from sims.services.mirror import ApplyResult, Source
 from smarthub import contract
+from tests.servers import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -299,3 +300,34 @@ def test_readings_of_the_same_sims_at_the_same_time_end_with_the_newest():
         events = TimelineEvent.objects.filter(sim=sim).order_by("at")
         values = [change["changes"]["custom1"] for change in events.values_list("detail", flat=True)]
         assert all(before[1] == after[0] for before, after in pairwise(values))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_changes_while_a_reading_waits_for_it_is_not_taken_for_what_it_was():
+    """The reading that waits says what the row held when it began to wait."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer: the other one begins after it")
+    read(snapshot())
+    results: list[ApplyResult] = []
+
+    def walk() -> None:
+        try:
+            results.append(read(snapshot(), after=60))
+        finally:
+            connection.close()
+
+    def waits() -> bool:
+        with connection.cursor() as cursor:
+            ours = "pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            cursor.execute(f"SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND {ours})")
+            return bool(cursor.fetchone()[0])
+
+    waiting = threading.Thread(target=walk)
+    with transaction.atomic():
+        read(snapshot(status="DEACTIVATED"), after=120, source=Source.PUSH)
+        waiting.start()
+        wait_until(waits, seconds=60, what="the walk to wait for the row")
+    waiting.join()
+    assert results == [ApplyResult(stale=1)]
+    sim = stored()
+    assert (sim.status, sim.observed_at, sim.observed_by) == ("DEACTIVATED", NOW + timedelta(seconds=120), "push")
