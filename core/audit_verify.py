@@ -86,6 +86,7 @@ def verify(*, expected: str = "", progress: Callable[[int], None] | None = None)
     if not expected_seen:
         report.add(NO_HEAD, f"no seal has the digest {expected}")
     _check_unsealed(report)
+    _check_end(report)
     for name in audit_guard.missing(connection):
         report.add(UNGUARDED, f"the trigger {name} is not there")
     return report
@@ -124,6 +125,14 @@ def _check_unsealed(report: Report) -> None:
     due = unsealed().filter(Q(at__lt=timezone.now() - SEALED_WITHIN) | Q(pk__lte=settled))
     for pk, at in due.values_list("pk", "at").iterator(chunk_size=_ROWS):
         report.add(UNSEALED, f"entry {pk} of {at:%Y-%m-%d %H:%M:%S}")
+
+
+def _check_end(report: Report) -> None:
+    """The ids that the sealing has noted were those of entries. One that is gone together with its seal was cut off
+    with the end of the chain, which itself misses nothing then."""
+    for pk in sorted(set(AuditChain.objects.values_list("settled", "seen").first() or ()) - {0}):
+        if not AuditEntry.objects.filter(pk=pk).exists() and not AuditSeal.objects.filter(entry_id=pk).exists():
+            report.add(MISSING, f"entry {pk}, which the sealing has seen: the end was cut off")
 
 
 def note(report: Report) -> None:

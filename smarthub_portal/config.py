@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -337,6 +338,7 @@ def load() -> Configuration:
         # A mode with a typing error must not be one that is less strict.
         if config[name] not in allowed:
             raise ImproperlyConfigured(f"{name} is {config[name]!r}: give one of {', '.join(allowed)}.")
+    check_addresses(config)
     return config
 
 
@@ -372,10 +374,31 @@ def read(env: environ.Env, option: Option, default: Any) -> Any:
     if not given:
         return default
     try:
-        return env.get_value(option.name, cast=option.type)
+        # Not get_value, which takes what begins with a $ for the name of another variable, and names it in its error.
+        return env.parse_value(given, option.type)
     except ValueError:
         shown = "what is given" if option.secret else repr(given)
         raise ImproperlyConfigured(f"{option.name} is {shown}: that is no {option.type.__name__}.") from None
+
+
+def check_addresses(config: Configuration) -> None:
+    """Refuse addresses of servers that can't be read, mostly for a password with a ``/`` in it: whoever would stumble
+    over them later quotes a part of the password.
+
+    Raises :class:`ImproperlyConfigured`.
+    """
+    for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"):
+        address = config[name]
+        if not address or address.startswith("sqlite:") or (name, address) == ("EMAIL_URL", "file"):
+            continue
+        try:
+            readable = "://" in address and urlsplit(address).port != 0
+        except ValueError:
+            readable = False
+        if not readable:
+            raise ImproperlyConfigured(
+                f"{name} is no address: in a password / ? # @ : % are written as %2F %3F %23 %40 %3A %25."
+            )
 
 
 def check_sign_in(config: Configuration) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any
 
 import redis
@@ -30,8 +31,19 @@ KNOWN_FOR = timedelta(days=90)
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """The client's address as all of the portal sees it, behind a proxy too."""
-    return client_address(request) or None
+    """Where the client's failures are counted: its address as all of the portal sees it, behind a proxy too."""
+    return _counted_as(client_address(request)) or None
+
+
+def _counted_as(address: str) -> str:
+    """Of an IPv6 address its first half: whoever has one has all 2^64 of the network, and would never be locked."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, IPv4Address) or ip.ipv4_mapped:
+        return str(ip if isinstance(ip, IPv4Address) else ip.ipv4_mapped)
+    return str(IPv6Network((int(ip), 64), strict=False).network_address)
 
 
 class LockoutHandler(AxesDatabaseHandler):
@@ -103,7 +115,8 @@ def release(*, username: str | None = None, address: str | None = None) -> int:
     """Forget failures of the user, from the address, or of the two; answers how many rows of them there were."""
     if not username and not address:
         raise ValueError("Say whom to release.")
-    return int(AxesProxyHandler.reset_attempts(username=username, ip_address=address))
+    counted = _counted_as(address) if address else None
+    return int(AxesProxyHandler.reset_attempts(username=username, ip_address=counted))
 
 
 def forget_old() -> None:

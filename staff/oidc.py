@@ -195,6 +195,12 @@ def _get(address: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
     return found
 
 
-def _asked_anew(claims: Claims, began: float) -> bool:
+def shown_at(claims: Claims) -> float | None:
+    """When the person showed the provider who they are, in seconds since 1970; ``None`` where it does not say."""
     at = claims.get("auth_time")
-    return isinstance(at, int | float) and at >= began - LEEWAY
+    return at if isinstance(at, int | float) else None
+
+
+def _asked_anew(claims: Claims, began: float) -> bool:
+    at = shown_at(claims)
+    return at is not None and at >= began - LEEWAY

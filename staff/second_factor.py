@@ -25,6 +25,7 @@ from core import audit
 from core.encryption import Undecipherable, decrypt, encrypt
 from staff import sessions
 from staff.models import User
+from staff.roles import ADMINISTRATOR
 
 log = structlog.get_logger(__name__)
 
@@ -57,9 +58,12 @@ def is_set_up(user: User) -> bool:
 
 
 def is_required(user: User | AnonymousUser) -> bool:
-    """Whether the user's role asks for one (``MFA_REQUIRED_ROLES``)."""
+    """Whether the user's role asks for one (``MFA_REQUIRED_ROLES``). A superuser, who may do everything, has none and
+    counts as an administrator."""
     roles = settings.CONFIG["MFA_REQUIRED_ROLES"]
-    return bool(roles) and isinstance(user, User) and user.role in roles
+    if not roles or not isinstance(user, User):
+        return False
+    return user.role in roles or (user.is_superuser and ADMINISTRATOR in roles)
 
 
 def new_secret(request: HttpRequest) -> str:

@@ -40,6 +40,8 @@ class Arrival:
     """``password`` or ``sso``, with ``+code`` where a second factor followed."""
     factor: bool = False
     """Whether a second factor was shown, or counts as shown."""
+    shown_at: float | None = None
+    """When they showed who they are, in seconds since 1970; ``None`` for just now."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,9 @@ def this_row(request: HttpRequest) -> int:
 
 
 def begin(request: HttpRequest, user: User) -> None:
-    """Stamp the session of who has just signed in. The sign-in counts as a confirmation, too."""
+    """Stamp the session of who has just signed in. To have shown who one is counts as a confirmation, too."""
     arrival: Arrival = getattr(request, "arrival", Arrival())
-    request.session[SUDO] = now()
+    request.session[SUDO] = now() if arrival.shown_at is None else min(now(), arrival.shown_at)
     _adopt(request, user, arrival)
 
 

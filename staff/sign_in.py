@@ -40,17 +40,26 @@ def own_page(request: HttpRequest, target: str, *, otherwise: str = "home") -> s
     return target if is_ours else reverse(otherwise)
 
 
-def proceed(request: HttpRequest, user: User, *, how: str, target: str, factor_counts: bool = False) -> bool:
+def proceed(
+    request: HttpRequest,
+    user: User,
+    *,
+    how: str,
+    target: str,
+    factor_counts: bool = False,
+    shown_at: float | None = None,
+) -> bool:
     """Sign ``user`` in, or remember that a code has to follow: answers whether the user is in.
 
-    ``factor_counts``: the way they came stands for a second factor.
+    ``factor_counts``: the way they came stands for a second factor. ``shown_at``: when they showed who they are, in
+    seconds since 1970, where that was not just now.
     """
     if not factor_counts and second_factor.is_set_up(user):
         proof = encrypt(user.get_session_auth_hash())
         pending = Pending(user_id=user.pk, proof=proof, how=how, target=target, at=sessions.now())
         request.session[_PENDING] = asdict(pending)
         return False
-    _enter(request, user, sessions.Arrival(how=how, factor=factor_counts))
+    _enter(request, user, sessions.Arrival(how=how, factor=factor_counts, shown_at=shown_at))
     return True
 
 

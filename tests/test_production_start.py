@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
+from smarthub_portal import config
 from tests.servers import BASE_DIR
 
 COMPLETE = {
@@ -71,6 +73,21 @@ def test_a_dangerous_or_wrong_value_is_refused(tmp_path, changes, said):
     assert done.returncode != 0
     assert f"ImproperlyConfigured: {said}" in done.stderr
     assert "canary-of-the-key" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "EMAIL_URL"])
+@pytest.mark.parametrize("address", ["redis://portal:canary/of@server.example:1/0", "canary"])
+def test_an_address_that_cannot_be_read_is_refused_without_its_password(monkeypatch, name, address):
+    monkeypatch.setenv(name, address)
+    with pytest.raises(ImproperlyConfigured, match=f"^{name} is no address") as refused:
+        config.load()
+    assert "canary" not in str(refused.value)
+
+
+def test_a_secret_that_begins_with_a_dollar_is_that_secret(monkeypatch):
+    """And not the variable of that name, which an error would name."""
+    monkeypatch.setenv("SMARTHUB_API_KEY", "$PATH")
+    assert config.load()["SMARTHUB_API_KEY"] == "$PATH"
 
 
 def test_no_mode_is_production(tmp_path):

@@ -172,9 +172,21 @@ def test_an_end_cut_off_is_found_by_an_older_head():
         "UPDATE core_auditseal SET signature = %(it)s WHERE sequence = 2",
         it=audit_chain.sign(AuditSeal.objects.get(sequence=2).digest),
     )
+    tamper("DELETE FROM core_auditchain")
     assert verify()[0] == 0, "to the chain alone it is the end"
     status, out = verify("--head", head)
     assert (status, "head not found" in out) == (1, True), out
+
+
+def test_an_end_cut_off_between_two_runs_is_found_by_what_the_sealing_noted():
+    act()
+    audit_chain.seal()
+    last = act()[0]
+    audit_chain.seal()
+    tamper("DELETE FROM core_auditentry WHERE id = %(pk)s", pk=last.pk)
+    tamper("DELETE FROM core_auditseal WHERE sequence = 2")
+    status, out = verify()
+    assert (status, f"missing: entry {last.pk}, which the sealing has seen" in out) == (1, True), out
 
 
 def test_what_is_not_sealed_for_too_long_is_found(monkeypatch):

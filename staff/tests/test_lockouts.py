@@ -54,6 +54,15 @@ def test_one_address_that_tries_many_users_is_locked(viewer: User, agent: User) 
     assert attempt("agent", PASSWORD, THERE) == 302
 
 
+def test_an_ipv6_network_is_one_address(viewer: User, agent: User) -> None:
+    assert [attempt(f"guess{n}", address=f"2001:db8::{n}") for n in range(10)] == [200] * 9 + [429]
+    assert attempt("agent", PASSWORD, "2001:db8::ffff") == 429
+    assert attempt("agent", PASSWORD, "2001:db8:0:1::1") == 302, "the network beside it"
+    assert attempt("agent", PASSWORD, "::ffff:198.51.100.7") == 302, "written so, but IPv4"
+    call_command("release_sign_in", "--address", "2001:db8::7", stdout=io.StringIO())
+    assert attempt("agent", PASSWORD, "2001:db8::ffff") == 302
+
+
 def test_a_lockout_ends_by_itself_however_often_one_tries_on(administrator: User) -> None:
     start = timezone.now()
     minutes = settings.CONFIG["LOGIN_LOCKOUT_MINUTES"]

@@ -164,6 +164,14 @@ def test_who_needs_one_is_led_to_it_before_anything_else(
     assert login(administrator).post("/logout/")["Location"] == "/login/"
 
 
+def test_a_superuser_needs_what_administrators_need(
+    viewer: User, monkeypatch: pytest.MonkeyPatch, login: Callable[[User], Client]
+) -> None:
+    monkeypatch.setitem(settings.CONFIG, "MFA_REQUIRED_ROLES", ["Administrator"])
+    User.objects.filter(pk=viewer.pk).update(is_superuser=True)
+    assert login(viewer).get("/sims/")["Location"] == SET_UP
+
+
 def test_a_role_given_later_asks_for_it_at_once(
     viewer: User, monkeypatch: pytest.MonkeyPatch, login: Callable[[User], Client]
 ) -> None:

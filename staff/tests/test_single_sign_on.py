@@ -12,6 +12,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
+from django.utils import timezone
 
 from core.models import AuditEntry
 from smarthub_portal import config as configuration
@@ -260,6 +261,17 @@ def test_no_page_of_the_library_has_an_address(viewer: User, login: Callable[[Us
 def test_the_target_stays_in_the_portal(client: Client, provider: Provider) -> None:
     assert client.get(arrive(client, "/login/sso/?next=https://evil.example/"))["Location"] == "/"
     assert oidc.is_offered()
+
+
+def test_a_sign_in_without_being_asked_is_no_confirmation(client: Client, provider: Provider) -> None:
+    """The provider's session is from the morning: signing out here and in again shows nobody's presence."""
+    provider.claims["auth_time"] = int(timezone.now().timestamp()) - 3600
+    sign_in(client)
+    assert client.get("/profile/").status_code == 200
+    assert client.get("/profile/second-factor/set-up/")["Location"].startswith("/profile/confirm/?next=")
+    provider.claims["auth_time"] += 3600 - 60
+    sign_in(again := Client())
+    assert again.get("/profile/second-factor/set-up/").status_code == 200
 
 
 def _age_confirmation(client: Client) -> None:

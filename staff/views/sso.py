@@ -69,7 +69,9 @@ def callback(request: HttpRequest) -> HttpResponse:
         return _refused(request, refusal.sentence, 403)
     lockout.came_back(request)
     trusted = settings.CONFIG["OIDC_MFA_TRUSTED"]
-    is_in = sign_in.proceed(request, user, how="sso", target=target, factor_counts=trusted)
+    # The provider may have asked for the password in the morning: to sign out and in again is no confirmation then.
+    at = oidc.shown_at(claims)
+    is_in = sign_in.proceed(request, user, how="sso", target=target, factor_counts=trusted, shown_at=at)
     return HttpResponseRedirect(target) if is_in else redirect("staff:code")
 
 

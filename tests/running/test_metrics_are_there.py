@@ -17,6 +17,7 @@ import yaml
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
 from core import broker, gauges, heartbeat, metrics
@@ -68,6 +69,29 @@ def test_alerts_and_dashboard_name_what_is_exposed(
         name for name in exposed if name.startswith("portal_") and not name.endswith(("_sum", "_count", "_created"))
     }
     assert not ours - named, "nobody looks at these"
+
+
+@pytest.mark.django_db
+def test_alerts_and_dashboard_name_labels_that_there_are(
+    with_carrier: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A label that a metric does not have is no error to Prometheus: the alert would never fire."""
+    monkeypatch.setattr(gauges, "PATIENCE", 30)
+    gauges.forget()
+    labels = {m._name: set(m._labelnames) for m in vars(metrics).values() if isinstance(m, MetricWrapperBase)}
+    with with_carrier(SMARTHUB_RATE=10.0):
+        labels |= {family.name: set(family._labelnames) for family in gauges.GaugeCollector().collect()}
+    gauges.forget()
+    asked = [(rule["expr"], " ".join(rule["annotations"].values())) for rule in _alerts()]
+    asked += [(t["expr"], t.get("legendFormat", "")) for panel in _panels() for t in panel.get("targets", ())]
+    for expression, text in asked:
+        metric = {re.sub("_(total|bucket|sum|count)$", "", n) for n in re.findall(r"\bportal_\w+", expression)}
+        for name in metric:
+            by = {label.strip() for names in re.findall(r"by \(([^)]*)\)", expression) for label in names.split(",")}
+            chosen = set(re.findall(r"(\w+)(?:=|!=|=~|!~)\"", expression))
+            assert by | chosen <= labels[name] | {"le"}, expression
+            shown = set(re.findall(r"{{ *(?:\$labels\.)?(\w+) *}}", text)) - {"instance"}
+            assert shown <= (by if "by (" in expression else labels[name]), (expression, text)
 
 
 def test_the_files_are_whole() -> None:
