@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
@@ -16,7 +16,19 @@ from django import forms
 from core.listing import ListView
 
 OF_LISTS = ["sort", "after", "before", "columns", "export", "panel", "filters", "reset", "q", "page", "size", "version"]
-NO_TEXT = {"hidden", "checkbox", "radio", "submit", "number", "date", "datetime-local", "email", "url", "file"}
+NO_TEXT = {
+    "hidden",
+    "checkbox",
+    "radio",
+    "submit",
+    "number",
+    "date",
+    "datetime-local",
+    "email",
+    "url",
+    "file",
+    "password",
+}
 
 Fields = dict[str, tuple[str, bool]]
 """The fields of a form: what each holds when nobody touches it, and whether any text may stand in it."""
@@ -34,8 +46,9 @@ def names_of(view: Callable[..., Any]) -> list[str]:
 class Forms(HTMLParser):
     """The forms of a page: ``found`` has, for each address that one goes to, its fields as they stand there."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, known: Mapping[str, str]) -> None:
         super().__init__()
+        self._known = known
         self.found: dict[str, Fields] = {}
         self._path, self._fields, self._select = path, None, ""
 
@@ -61,7 +74,11 @@ class Forms(HTMLParser):
             self._fields[name] = ("a word", True)
         elif tag in ("input", "button") and (name not in self._fields or "checked" in given):
             kind = given.get("type", "text")
-            value = given.get("value") or ("on" if kind == "checkbox" else "" if kind in NO_TEXT else "a word")
+            value = (
+                self._known.get(name)
+                or given.get("value")
+                or ("on" if kind == "checkbox" else "" if kind in NO_TEXT else "a word")
+            )
             self._fields[name] = (value, kind not in NO_TEXT and tag == "input")
 
     def handle_endtag(self, tag: str) -> None:
@@ -71,9 +88,9 @@ class Forms(HTMLParser):
             self._select = ""
 
 
-def forms_of(path: str, html: str) -> dict[str, Fields]:
-    """The forms of the page at ``path``, by where they go."""
-    reader = Forms(path)
+def forms_of(path: str, html: str, known: Mapping[str, str]) -> dict[str, Fields]:
+    """The forms of the page at ``path``, by where they go; ``known`` is what a person types who knows it."""
+    reader = Forms(path, known)
     reader.feed(html)
     return reader.found
 
