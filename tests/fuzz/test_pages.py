@@ -151,10 +151,17 @@ Sent = tuple[str, list[tuple[str, str]], dict[str, str]]
 
 
 def sprays(names: list[str], form: Fields) -> list[Sent]:
-    """The form as it stands but with markup where any text may stand; then one sort of everything everywhere."""
-    typed = [(name, f"a {inputs.MARKER}" if text else value) for name, (value, text) in form.items()]
-    everywhere = [(method, [(n, v) for n in names], {}) for v in inputs.STRONG for method in ("GET", "POST")]
-    return [("POST", typed, {}), *everywhere] if typed else everywhere
+    """What is tried at every address: the form with markup where any text may stand; one sort of everything in all
+    fields; markup in each parameter alone; in a form that is good else, a bad text in each field."""
+    good = {name: value for name, (value, _text) in form.items()}
+    marked = {name: f"a {inputs.MARKER}" for name, (_value, text) in form.items() if text}
+    typed: list[Sent] = [("POST", [*{**good, **marked}.items()], {})] if form else []
+    everywhere: list[Sent] = [(how, [(n, v) for n in names], {}) for v in inputs.STRONG for how in ("GET", "POST")]
+    alone: list[Sent] = [("GET", [(name, inputs.MARKER)], {}) for name in names]
+    spoilt: list[Sent] = [
+        ("POST", [*{**good, name: text}.items()], {}) for name in good for text in ("//evil.example/", "\x00")
+    ]
+    return [*typed, *everywhere, *alone, *spoilt]
 
 
 def requests(names: list[str], values: list[str], form: Fields) -> st.SearchStrategy[Sent]:
@@ -217,7 +224,8 @@ def test_no_address_fails_at_what_stands_in_its_path(portal: Portal) -> None:
         portal.send("GET", "/" + address.filled(quoted).lstrip("/"))
 
     strategy = st.tuples(st.sampled_from(with_places), st.lists(inputs.texts, min_size=3, max_size=3))
-    cases.run(case, strategy, few=20, share=0.2)
+    first = [(address, [text] * 3) for text in inputs.STRONG for address in with_places]
+    cases.run(case, strategy, few=20, share=0.2, first=first)
     cases.told("Paths", Counter({"all": sum(portal.tried.values())}))
 
 
