@@ -165,11 +165,12 @@ def test_the_mirror_and_its_pages_take_whatever_the_carrier_says(
 
     hows = ["put"] * 6 + ["lost", "many", "bytes", "status", "reset", "timeout", "cut_body", "too_large"]
     change = st.tuples(st.integers(0, 400), st.sampled_from(VALUES) | inputs.anything, st.sampled_from(hows))
+    others: tuple[Any, ...] = (None, 0, {}, inputs.MARKER)
     each_field = [
         (act, [(where, what, "lost" if what is inputs.MARKER else "put")])
         for act in ("SIM", "changes", "reference")
         for where in range(1, FIELDS)
-        for what in (None, 0, {}, inputs.MARKER)
+        for what in others
     ]
     strategy = st.tuples(st.sampled_from(sorted(acts)), st.lists(change, min_size=1, max_size=3))
     cases.run(case, strategy, few=8, share=0.2, first=each_field)

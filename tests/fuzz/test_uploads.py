@@ -106,12 +106,13 @@ def test_what_unpacks_to_far_more_than_it_is_never_gets_unpacked() -> None:
         read_file("a.xlsx", io.BytesIO(out.getvalue()))
 
 
-class Endless(io.RawIOBase):
+class Endless(io.BytesIO):
     """A file that has more, however much is read of it."""
 
     given = 0
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
+        assert size is not None
         assert 0 <= size < 2 * SIZE_LIMIT, "read whole, however large it is"
         self.given += size
         return b"9" * size
