@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from http.cookies import SimpleCookie
 from typing import Any
-from urllib.parse import quote_from_bytes, urlsplit
+from urllib.parse import quote_from_bytes, urlencode, urlsplit
 
 import pytest
 from django.apps import apps
@@ -233,6 +233,27 @@ def test_a_refused_job_page_is_whole_whatever_htmx_says_it_is_for(portal: Portal
     """A header can name any part of the page."""
     path = f"/jobs/{portal.records['job']}/pause/"
     portal.send("POST", path, headers={"HX-Request": "true", "HX-Target": "results"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "said"),
+    [
+        ("POST", "/login/", {"username": "9" * 300, "password": "x"}, 200),
+        ("POST", "/profile/second-factor/set-up/", {"code": "\u0663\u0664"}, 422),
+        ("GET", "/plans/cost/", {"giccid": "//evil.example/"}, 200),
+        ("POST", "/jobs/{job}/cancel/", {"reason": "a\x00b"}, 303),
+    ],
+)
+def test_what_was_found_is_mended(portal: Portal, method: str, path: str, sent: dict[str, str], said: int) -> None:
+    client = portal.stranger if path == "/login/" else portal.client
+    answer = client.generic(
+        method,
+        path.format(**portal.records),
+        urlencode(sent) if method == "POST" else "",
+        content_type=FORM,
+        QUERY_STRING=urlencode(sent) if method == "GET" else "",
+    )
+    assert answer.status_code == said
 
 
 KINDS = [

@@ -19,7 +19,7 @@ from django.urls import get_resolver
 OURS = {"core", "staff", "sims", "operations", "sms", "notifications"}
 BY_OTHER_MEANS = {
     "identifiers": "lines and their length are counted by operations.identifiers; the request has 12 MB at most",
-    "username": "the form takes the model's length when it is made",
+    "username": "the form takes the model's length when it is made, and looks at it (staff.forms)",
     "password": "only compared with a digest; the request has 12 MB at most",
     "password1": "as above",
     "password2": "as above",
