@@ -41,7 +41,7 @@ help:
 	@echo "make chaos    everything breaks at once, then nothing may be lost or doubled (docs/reliability.md)"
 	@echo "              SEED=$(SEED) SCALE=$(SCALE) ARGS=…"
 	@echo "make fuzz     hostile forms, pushes, files and answers of the carrier (docs/security.md)"
-	@echo "              CASES=$(CASES) TEST_DATABASE=sqlite"
+	@echo "              CASES=$(CASES) TEST_DATABASE=sqlite ONLY=/sims/ (the addresses that begin so)"
 	@echo "make lock     write the lock files after a change of requirements*.txt (docs/dependencies.md)"
 	@echo "              ARGS=--upgrade  the newest of what is not pinned by name"
 	@echo "make sbom     dist/smarthub-portal.cdx.json: what a release consists of"
@@ -119,7 +119,7 @@ chaos: .venv/installed-dev
 	@exec $(BIN) -m chaos --seed $(SEED) --scale $(SCALE) $(ARGS)
 
 fuzz: .venv/installed-dev
-	@FUZZ_CASES=$(CASES) $(BIN) -m pytest tests/fuzz -q -s --timeout 0 --show-capture=no --log-level=CRITICAL $(ARGS)
+	@FUZZ_CASES=$(CASES) FUZZ_ONLY='$(ONLY)' $(BIN) -m pytest tests/fuzz -q -s --timeout 0 --show-capture=no --log-level=CRITICAL $(ARGS)
 
 # All platforms and Python versions, and every file of each release: who installs elsewhere finds the hash of theirs.
 # pip is there before anything is installed.

@@ -129,7 +129,7 @@ class ListView(PermissionRequiredMixin, View):
         if export_views.PARAMETER in request.GET:
             return self._begin_file(request)
         optional = [name for name, _header in self.table_class.optional_columns()]
-        chosen = [name for name in request.POST.getlist("columns") if name in optional]
+        chosen = [name for name in dict.fromkeys(request.POST.getlist("columns")) if name in optional]
         with transaction.atomic():
             user: Any = get_user_model()._default_manager.select_for_update().get(pk=request.user.pk or 0)
             choice = dict(user.preferences.get("columns") or {})

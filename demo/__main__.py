@@ -142,12 +142,10 @@ def first_sync(options: Options) -> Service:
 def portal(options: Options) -> list[Service]:
     """The portal's own processes: web, a worker for what people wait for, one for the long work, the clock."""
     web = f"--interface wsgi --host {HOST} --port {options.port} --workers 1 --blocking-threads 8 --log-level error"
+    web += " --no-ws --http1-buffer-size 131072 --workers-kill-timeout 3"
     worker = "worker --pool threads --without-gossip --without-mingle --loglevel INFO"
     return [
-        Service(
-            "web",
-            python("-m", "granian", *web.split(), "--no-ws", "--workers-kill-timeout", "3", "demo.wsgi:application"),
-        ),
+        Service("web", python("-m", "granian", *web.split(), "demo.wsgi:application")),
         Service("agent", celery(*worker.split(), "-n", "agent@%h", "-Q", "agent,push", "-c", "4")),
         Service("bulk", celery(*worker.split(), "-n", "bulk@%h", "-Q", "bulk,sync,deliver", "-c", "6")),
         Service("beat", celery("beat", "--pidfile=", "--schedule", str(options.data_dir / "beat-schedule"))),

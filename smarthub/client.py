@@ -1,7 +1,6 @@
 """The carrier's API as typed methods. What each promises about the wire stands in `smarthub.calls`."""
 
 import copy
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -16,9 +15,10 @@ from smarthub.calls import CALLS, Call
 from smarthub.contract import BatchKind, Effective, Page
 from smarthub.errors import SmartHubError
 from smarthub.exchange import Answer, Exchanger, origin
+from smarthub.paging import count, page_of, with_giccid
 from smarthub.tolerant import WireModel, why_unreadable
 from smarthub.transport import OnBreaker, OnCall, Params, Transport
-from smarthub.values import check_giccid, format_time, is_giccid, path_segment
+from smarthub.values import check_giccid, format_time, path_segment
 
 M = TypeVar("M", bound=WireModel)
 T = TypeVar("T")
@@ -158,7 +158,7 @@ class SmartHub:
         Nothing of them is looked at but the giccid, which is readable: `contract.Sim.model_validate` reads the rest
         and raises ValidationError (a ValueError) where it can't. Whoever has the same JSON already saves that.
         """
-        return self._page("list_sims", _with_giccid, [], page, size)
+        return self._page("list_sims", with_giccid, [], page, size)
 
     def list_change_logs(
         self,
@@ -350,44 +350,10 @@ class SmartHub:
         call = CALLS[name]
         if not isinstance(answer.get("data"), list):
             raise doubtful(call, "wrong_type", 200)
-        if _count(answer.get("page"), page) != page:
+        if count(answer.get("page"), page) != page:
             # Walking on would read one page again and again and take it for the whole list.
             raise doubtful(call, "wrong_page", 200)
-        return _read_page(read, answer, page, int(asked[1][1]))
-
-
-def read_page(model: type[M], answer: dict[str, Any], page: int, asked_size: int) -> Page[M]:
-    """Read a page's elements one by one; `answer["data"]` is a list."""
-    return _read_page(model.model_validate, answer, page, asked_size)
-
-
-def _read_page(read: Callable[[dict[str, Any]], T], answer: dict[str, Any], page: int, asked_size: int) -> Page[T]:
-    data: list[T] = []
-    unreadable: list[str] = []
-    for index, item in enumerate(answer["data"]):
-        if not isinstance(item, dict):
-            unreadable.append(f"element {index}: not an object")
-            continue
-        try:
-            data.append(read(item))
-        except ValidationError as error:
-            unreadable.append(f"element {index}: {why_unreadable(error)}")
-    size = _count(answer.get("size"), 0)
-    total = _count(answer.get("total"), -1)
-    return Page(
-        data=data,
-        unreadable=unreadable,
-        page=page,
-        size=size or asked_size,
-        total=None if total < 0 else total,
-        size_told=bool(size),
-    )
-
-
-def _with_giccid(item: dict[str, Any]) -> dict[str, Any]:
-    if not is_giccid(item.get("giccid")):
-        contract.Sim.model_validate(item)
-    return item
+        return page_of(read, answer, page, int(asked[1][1]))
 
 
 def fill_path(call: Call, segments: Mapping[str, str]) -> str:
@@ -397,12 +363,6 @@ def fill_path(call: Call, segments: Mapping[str, str]) -> str:
 
 def _given(**params: str | None) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in params.items() if value is not None]
-
-
-def _count(value: object, otherwise: int) -> int:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else otherwise
 
 
 def _text(value: object, what: str) -> str:

@@ -15,6 +15,7 @@ from redis.retry import Retry
 from smarthub_portal import config as configuration
 from smarthub_portal import logs, schedule, sentry
 from smarthub_portal.embedded import valkey_socket
+from smarthub_portal.settings_checks import check_addresses, check_sign_in
 
 # openpyxl takes lxml where something has installed it, and that reads XML without defusedxml's checks.
 os.environ["OPENPYXL_LXML"] = "False"
@@ -26,7 +27,8 @@ DATA_DIR = CONFIG["DATA_DIR"]
 MODE = CONFIG.mode
 DEMO = MODE == "demo"
 
-configuration.check_sign_in(CONFIG)
+check_addresses(CONFIG)
+check_sign_in(CONFIG)
 if MODE == "production":
     # Asked for at the start, not at the first request: a portal that runs is one that is set up.
     missing = [o.name for o in configuration.OPTIONS if o.required and not CONFIG[o.name]]

@@ -9,6 +9,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, UserChangeForm, UserCreationForm
 from django.contrib.auth.models import Group
+from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
 from staff import automation
@@ -26,7 +27,10 @@ class SignInForm(AuthenticationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["username"].label = _("User name")
+        username = self.fields["username"]
+        username.label = _("User name")
+        # Django's form writes the length into the page and does not look at it.
+        username.validators.append(MaxLengthValidator(cast(forms.CharField, username).max_length or 0))
         self.fields["username"].widget.attrs.update(autocapitalize="none", spellcheck="false")
 
     def confirm_login_allowed(self, user: User) -> None:

@@ -174,6 +174,6 @@ def _step_of(secret: str, code: str) -> int | None:
     """The step of 30 seconds, of the present one and its neighbours, whose code this is."""
     for step in totp.yield_hotp_counters_from_time():
         expected = totp.format_hotp_value(totp.hotp_value(secret, step))
-        if secrets.compare_digest(code, expected):
+        if secrets.compare_digest(code.encode("utf-8", "replace"), expected.encode()):
             return step
     return None

@@ -21,7 +21,7 @@ from operations.services import approval
 from operations.tests.test_races import at_once
 from sms.models import MessageTemplate
 from staff.models import User
-from tests.matrix_records import records
+from tests.records import records
 
 __all__ = ["records"]
 

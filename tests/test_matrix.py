@@ -11,11 +11,11 @@ import pytest
 from django.db import transaction
 from django.template.backends.django import Template
 from django.test import Client
-from django.urls import URLResolver, get_resolver, reverse
 
 from staff.models import User
+from tests.addresses import address_of, addresses
 from tests.matrix import ACTORS, ADMINISTRATOR, OF_ACCOUNT, TABLE, Right
-from tests.matrix_records import records
+from tests.records import records
 
 __all__ = ["records"]
 
@@ -29,24 +29,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
 BODY = {"reason": "as the table says", "ticket": "T-1"}
 
 
-def names_of_addresses() -> Iterator[str]:
-    """Each address that there is, by its name in the table."""
-
-    def walk(found: Any, path: str, namespace: str) -> Iterator[str]:
-        for entry in found:
-            here = path + str(entry.pattern)
-            if isinstance(entry, URLResolver):
-                yield from walk(entry.url_patterns, here, f"{entry.namespace}:" if entry.namespace else namespace)
-                continue
-            # Of the admin site, a record's short address has no name, nor has whatever is no page.
-            parts = here.split("/")
-            yield namespace + (entry.name or (f"{parts[1]}_{parts[2]}" if len(parts) > 3 else "other"))
-
-    yield from walk(get_resolver().url_patterns, "", "")
-
-
 def test_every_address_has_its_row() -> None:
-    names = set(names_of_addresses())
+    names = {address.name for address in addresses()}
     missing, gone = sorted(names - set(TABLE)), sorted(set(TABLE) - names)
     assert not missing, f"Say in tests/matrix.py who may open these: {missing}"
     assert not gone, f"Rows of tests/matrix.py whose address is gone: {gone}"
@@ -96,26 +80,6 @@ def expected(right: Right, actor: str, *, htmx: bool) -> int:
     return (right.htmx if htmx else 0) or right.status
 
 
-def address(name: str, records: dict[str, Any]) -> str:
-    """Where the record lies that the table names for this address."""
-    [of] = {right.of for right in TABLE[name].values()}
-    if name == "notifications:act":
-        return f"{reverse(name, args=['close'])}?ids={records[of]}"
-    if name == "admin:other":
-        return "/admin/no/such/page/"
-    if name == f"admin:{of}":
-        return f"/admin/{of.replace('_', '/')}/{records[of]}/"
-    return reverse(name, args=([records[of]] if of else []) + MORE.get(name, []))
-
-
-MORE: dict[str, list[Any]] = {
-    "notifications:webhook_kind": ["imei-change"],
-    "operations:dialog": ["suspend"],
-    "admin:view_on_site": [1],
-}
-"""What an address holds beside the record."""
-
-
 def answer(client: Client, method: str, path: str, body: dict[str, Any], headers: dict[str, str] | None) -> int:
     """The status; what the request changed is taken back, in the browser, too."""
     cookies = dict(client.cookies)
@@ -135,7 +99,7 @@ def test_each_is_answered_as_the_table_says(records: dict[str, Any], clients: di
     body = {"ids": records["line"], "giccid": "", **BODY}
     wrong = []
     for name, rights in TABLE.items():
-        path = address(name, records)
+        path = address_of(name, records)
         for actor, client in clients.items():
             for method, right in rights.items():
                 for headers in (None, HTMX) if not name.startswith("admin:") else (None,):  # no htmx there
@@ -151,7 +115,7 @@ def test_a_method_without_a_row_is_none(records: dict[str, Any], clients: dict[s
     """A 405 also for who may most; a HEAD is answered as a GET."""
     wrong = []
     for name, rights in TABLE.items():
-        path = address(name, records)
+        path = address_of(name, records)
         for method in METHODS:
             right = rights.get("GET" if method == "HEAD" else method)
             if right is None or method == "HEAD":

@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from smarthub_portal import config
+from smarthub_portal.settings_checks import check_addresses
 from tests.servers import BASE_DIR
 
 COMPLETE = {
@@ -80,7 +81,7 @@ def test_a_dangerous_or_wrong_value_is_refused(tmp_path, changes, said):
 def test_an_address_that_cannot_be_read_is_refused_without_its_password(monkeypatch, name, address):
     monkeypatch.setenv(name, address)
     with pytest.raises(ImproperlyConfigured, match=f"^{name} is no address") as refused:
-        config.load()
+        check_addresses(config.load())
     assert "canary" not in str(refused.value)
 
 

@@ -29,9 +29,12 @@ _NEVER = (
     IPv4Network("192.88.99.0/24"),  # 6to4 relays
     IPv6Network("64:ff9b:1::/48"),  # NAT64 of a private prefix
     IPv6Network("fec0::/10"),  # site-local, given up
+    IPv6Network("3fff::/20"),  # for documentation
+    IPv6Network("5f00::/16"),  # within a network that routes by segments
     IPv6Network("fd00:ec2::254/128"),  # a cloud's metadata service
 )
 _METADATA = (IPv4Network("169.254.0.0/16"), IPv4Network("100.100.100.200/32"), IPv4Network("192.0.0.192/32"))
+_NUMBER = re.compile(r"[0-9]+\Z|0x[0-9a-f]*\Z")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?\.?\Z|[a-z0-9]\Z")
 
 
@@ -165,6 +168,12 @@ def _host(host: str) -> str:
         raise Forbidden(_("The address names no host.")) from None
     if not _HOST.match(name):
         raise Forbidden(_("The address names no host."))
+    # Some resolvers read 2130706433, 0x7f.1 and 127.0.0.1. as IPv4 addresses: the one spelling will do.
+    last = name.rstrip(".").rpartition(".")[2]
+    if _NUMBER.match(last) and _literal(name) is None:
+        raise Forbidden(_("The address names no host."))
+    if last == "localhost":
+        _check_address(IPv4Address("127.0.0.1"))
     return name
 
 

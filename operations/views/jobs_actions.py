@@ -126,7 +126,7 @@ def refuse(request: HttpRequest, pk: int) -> HttpResponse:
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """Send nothing more of it; ``reason`` is optional."""
     job = _guarded(request, pk)
-    reason = request.POST.get("reason", "")[:1000]
+    reason = request.POST.get("reason", "").replace("\x00", "")[:1000]
     return attempt(request, pk, lambda: taking.cancel(job, _person(request), reason))
 
 

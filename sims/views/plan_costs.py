@@ -156,7 +156,7 @@ def _context(asked: Asked, count: Count, made: Report | None) -> dict[str, Any]:
         "default_url": asked.address(on=[]),
         "all_sims_url": asked.address(**{name: [] for name in asked.query}),
         "list_url": "" if giccids else address(reverse("sims:list"), listed),
-        "giccid": giccids[0] if len(giccids) == 1 else "",
+        "giccid": giccids[0] if len(giccids) == 1 and giccids[0].isalnum() else "",
         "files": [(format_, asked.address(export=format_)) for format_ in ("csv", "xlsx")],
         "limit": costs.MOST_SIMS,
     }

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from smarthub.answers import load_json
 from smarthub.calls import CALLS
-from smarthub.client import read_page
 from smarthub.contract import (
     BatchJob,
     ChangeEntry,
@@ -22,6 +21,7 @@ from smarthub.contract import (
     parse_time,
 )
 from smarthub.marks import Assumed, Documented
+from smarthub.paging import read_page
 from smarthub.tests.samples import CHANGE, GICCID, SIM, page
 from smarthub.tolerant import WireModel
 

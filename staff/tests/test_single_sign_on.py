@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from core.models import AuditEntry
 from smarthub_portal import config as configuration
+from smarthub_portal.settings_checks import check_sign_in
 from staff import oidc, second_factor
 from staff.models import User, UserSession
 from staff.roles import AGENT, SUPERVISOR
@@ -319,7 +320,7 @@ def test_settings_that_would_be_unsafe_are_refused(changes: dict[str, Any], says
         OIDC_GROUP_ROLES={"a": "Agent"},
         LOCAL_SIGN_IN="administrators",
     )
-    configuration.check_sign_in(config)
+    check_sign_in(config)
     config.update(changes)
     with pytest.raises(ImproperlyConfigured, match=says):
-        configuration.check_sign_in(config)
+        check_sign_in(config)

@@ -77,7 +77,11 @@ HOSTILE = [
     "",
 ]
 
+STRONG = [MARKER, "\x00", "\ud800", "²", "9" * 25, "9" * 5000, "//evil.example/", "1e999", "[" * 3000, "9999-12-31"]
+"""One of each sort; every address is tried with them in all its fields at once."""
+
 texts = st.one_of(
+    st.sampled_from(STRONG),
     st.sampled_from(HOSTILE),
     st.text(st.characters(codec=None), max_size=40),
     st.integers(-(10**20), 10**20).map(str),

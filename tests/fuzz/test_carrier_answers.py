@@ -24,6 +24,8 @@ from tests.fuzz import cases, inputs
 pytestmark = pytest.mark.django_db
 
 FINAL = ("done", "failed", "needs_attention", "queued", "accepted", "unknown", "expired")
+FIELDS = 50
+"""At most, of one thing in an answer: each is tried lost and with other types."""
 VALUES: list[Any] = [
     *inputs.HOSTILE,
     None,
@@ -163,7 +165,13 @@ def test_the_mirror_and_its_pages_take_whatever_the_carrier_says(
 
     hows = ["put"] * 6 + ["lost", "many", "bytes", "status", "reset", "timeout", "cut_body", "too_large"]
     change = st.tuples(st.integers(0, 400), st.sampled_from(VALUES) | inputs.anything, st.sampled_from(hows))
-    cases.run(
-        case, st.tuples(st.sampled_from(sorted(acts)), st.lists(change, min_size=1, max_size=3)), few=8, share=0.2
-    )
+    others: tuple[Any, ...] = (None, 0, {}, inputs.MARKER)
+    each_field = [
+        (act, [(where, what, "lost" if what is inputs.MARKER else "put")])
+        for act in ("SIM", "changes", "reference")
+        for where in range(1, FIELDS)
+        for what in others
+    ]
+    strategy = st.tuples(st.sampled_from(sorted(acts)), st.lists(change, min_size=1, max_size=3))
+    cases.run(case, strategy, few=8, share=0.2, first=each_field)
     cases.told("Answers of the carrier", told)

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 from hypothesis import strategies as st
 
-from operations.identifiers.files import read_file
+from operations.identifiers.files import SIZE_LIMIT, read_file
 from operations.identifiers.lines import TooMany, Unreadable
 from tests.fuzz import cases, inputs
 
@@ -104,3 +104,22 @@ def test_what_unpacks_to_far_more_than_it_is_never_gets_unpacked() -> None:
         archive.writestr("xl/worksheets/sheet2.xml", b" " * 20_000_000)
     with pytest.raises(Unreadable, match="far too large"):
         read_file("a.xlsx", io.BytesIO(out.getvalue()))
+
+
+class Endless(io.BytesIO):
+    """A file that has more, however much is read of it."""
+
+    given = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        assert size is not None
+        assert 0 <= size < 2 * SIZE_LIMIT, "read whole, however large it is"
+        self.given += size
+        return b"9" * size
+
+
+def test_of_a_file_without_an_end_a_part_is_read() -> None:
+    file = Endless()
+    with pytest.raises(Unreadable, match="larger than"):
+        read_file("a.csv", file)
+    assert file.given == SIZE_LIMIT + 1

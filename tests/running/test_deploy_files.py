@@ -13,6 +13,7 @@ import yaml
 
 from core.broker import queues
 from smarthub_portal.config import OPTIONS
+from tests.running.test_rolling_restart import GRANIAN, HEAD
 from tests.servers import BASE_DIR
 
 DEPLOY = BASE_DIR / "deploy"
@@ -37,6 +38,14 @@ def test_each_queue_has_one_kind_of_worker() -> None:
     for commands in (systemd, containers, readme):
         assert _queues_of(commands) == queues()
         assert sum(bool(re.search(r"smarthub_portal beat", c)) for c in commands) == 1
+
+
+def test_every_start_of_the_web_limits_the_head_of_a_request() -> None:
+    files = ["Dockerfile", "systemd/smarthub-portal-web@.service", "../README.md", "../demo/__main__.py"]
+    for name in files:
+        words = re.findall(r"[\w-]+", (DEPLOY / name).read_text())
+        assert words[words.index("--http1-buffer-size") + 1] == HEAD, name
+    assert f"--http1-buffer-size {HEAD}" in GRANIAN
 
 
 def test_every_variable_is_an_option() -> None:

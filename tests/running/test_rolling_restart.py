@@ -43,7 +43,12 @@ pytestmark = [
 ]
 
 TOKEN = "t" * 32
-GRANIAN = "--interface wsgi --host 127.0.0.1 --workers 1 --blocking-threads 4 --no-ws --http 1"
+HEAD = "131072"
+"""Bytes of a request's head: three times the longest address (a list filtered by 100 values of 200 characters), which
+htmx and the browser repeat in headers, and as much again."""
+GRANIAN = (
+    f"--interface wsgi --host 127.0.0.1 --workers 1 --blocking-threads 4 --no-ws --http 1 --http1-buffer-size {HEAD}"
+)
 WSGI = "smarthub_portal.wsgi:application"
 CELERY = "worker --queues agent --pool threads --concurrency 2 --without-gossip --without-mingle --loglevel INFO"
 
@@ -95,6 +100,14 @@ class Web(Process):
         try:
             return requests.get(f"{self.address}/healthz", timeout=2).ok
         except requests.RequestException:
+            return False
+
+    def takes(self, *, address: int, header: int) -> bool:
+        """Whether it reads a head with so many bytes of query string and of a header."""
+        try:
+            where = f"{self.address}/healthz?{'a' * address}"
+            return requests.get(where, headers={"Referer": "b" * header}, timeout=20).ok
+        except requests.ConnectionError:  # it may close before all is sent
             return False
 
 
@@ -230,6 +243,8 @@ def test_nothing_is_dropped(
         wait_until(lambda: len(people.asked) >= enough or people.failed, seconds=90, what=f"{number} more changes")
 
     with processes(environment, tmp_path) as (webs, workers):
+        assert webs[0].takes(address=100 * 205, header=2 * 100 * 205)
+        assert not webs[0].takes(address=100 * 205, header=2 * int(HEAD))
         people.in_service = [web.address for web in webs]
         people.begin()
         wait_for_more(4)

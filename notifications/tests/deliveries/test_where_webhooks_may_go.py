@@ -11,9 +11,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
-from notifications.services import posting
-from notifications.services.addresses import Forbidden, Unresolvable, check_url, is_allowed, resolve
+from notifications.services import forwards, posting
+from notifications.services.addresses import Forbidden, check_url, is_allowed, resolve
 from notifications.tests.deliveries.receivers import Receiver, serve
 
 BODY = b'{"a":1}'
@@ -68,6 +69,10 @@ def config(monkeypatch):
         ("64:ff9b::a9fe:a9fe", False, False),
         ("64:ff9b:1::7f00:1", False, False),
         ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False, False),
+        ("::ffff:0:7f00:1", False, False),
+        ("2001:db8::1", False, True),
+        ("3fff::1", False, False),
+        ("5f00::1", False, False),
     ],
 )
 def test_which_addresses_are_connected_to(config, address, public, with_setting):
@@ -120,10 +125,74 @@ def test_scheme_and_port_are_settings(config):
     assert check_url("http://Bücher.example:8080/ä b".replace(" ", "")).host_header == "xn--bcher-kva.example:8080"
 
 
-@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "localhost"])
-def test_other_spellings_of_loopback_are_seen_through(host):
-    with pytest.raises((Forbidden, Unresolvable)):
-        resolve(check_url(f"https://{host}/"))
+PRIVATE = [
+    "127.0.0.1",
+    "127.0.0.1.",
+    "127.1",
+    "2130706433",
+    "017700000001",
+    "0177.0.0.1",
+    "0x7f000001",
+    "0x7f.1",
+    "0x7f.0.0.1.",
+    "127。0。0。1",
+    "１２７.0.0.1",
+    "①②⑦.0.0.1",
+    "0",
+    "0.0.0.0",
+    "localhost",
+    "LOCALHOST.",
+    "ｌｏｃａｌｈｏｓｔ",
+    "a.localhost",
+    "169.254.169.254",
+    "[::]",
+    "[::1]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::1%25lo]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:a9fe:a9fe]",
+    "[::7f00:1]",
+    "[2002:a00:1::]",
+    "[64:ff9b::10.0.0.1]",
+    "[2001:0:4136:e378:8000:63bf:3fff:fdd2]",
+    "[fd00:ec2::254]",
+    "user@10.0.0.1",
+]
+LEADS_TO = [
+    ["127.0.0.1"],  # as of a name that is an alias of localhost
+    ["93.184.216.34", "10.0.0.1"],
+    ["169.254.169.254"],
+    ["0.0.0.0"],
+    ["::"],
+    ["2606:2800:220:1:248:1893:25c8:1946", "::ffff:192.168.0.1"],
+    ["64:ff9b::a9fe:a9fe"],
+    ["fe80::1%eth0"],
+]
+
+
+@pytest.mark.parametrize(
+    ("host", "leads_to"),
+    [*((host, ["93.184.216.34"]) for host in PRIVATE), *(("inner.example", to) for to in LEADS_TO)],
+)
+def test_what_is_not_public_is_refused_as_it_is_typed_and_as_it_is_sent_to(monkeypatch, resolver, host, leads_to):
+    """As it is typed: nobody is asked about a spelling. As it is sent to: no connection is begun."""
+    resolver(leads_to)
+    monkeypatch.setattr(posting, "_post_to", lambda *_: pytest.fail("it was about to connect"))
+    with pytest.raises(ValidationError):
+        forwards.clean_url(f"https://{host}/")
+    answer = posting.post(f"https://{host}/", BODY, {})
+    assert answer.status is None
+    assert answer.problem
+    if host in PRIVATE:
+        with pytest.raises(Forbidden):
+            check_url(f"https://{host}/")
+
+
+def test_an_address_that_turned_private_since_it_was_typed_is_refused_when_it_is_sent_to(monkeypatch, resolver):
+    resolver(["93.184.216.34"], ["10.0.0.1"])
+    monkeypatch.setattr(posting, "_post_to", lambda *_: pytest.fail("it was about to connect"))
+    assert forwards.clean_url("https://turns.example/")
+    assert "10.0.0.1" in posting.post("https://turns.example/", BODY, {}).problem
 
 
 def test_one_bad_address_among_good_ones_is_enough(resolver):
