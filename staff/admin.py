@@ -5,6 +5,7 @@ What one may do is a role; single permissions are not to be edited.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import allauth.account.admin
@@ -14,8 +15,10 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -92,6 +95,9 @@ class PortalUserAdmin(UserAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Looking is free, an action is confirmed."""
+        ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if not all(re.fullmatch(r"[0-9]{1,18}", key) for key in ticked):
+            raise BadRequest("No number of a user")  # Django's admin looks for it as it is, and fails
         asked = sudo.ask(request) if request.method == "POST" else None
         return asked or super().changelist_view(request, extra_context)
 

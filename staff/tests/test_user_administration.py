@@ -160,3 +160,16 @@ def test_unknown_role_is_refused() -> None:
     with pytest.raises(ValueError, match="No such role"):
         create_user("demo-agent", "King", "demo")
     assert not User.objects.filter(username="demo-agent").exists()
+
+
+@pytest.mark.parametrize("key", ["//evil.example/", "9" * 25, "-1", "²"])
+def test_an_action_for_what_is_no_user_is_refused(client, administrator, key):
+    client.force_login(administrator)
+    answer = client.post("/admin/staff/user/", {"action": "end_sessions", "_selected_action": key})
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("page", ["change", "history"])
+def test_no_page_of_the_admin_is_about_nul(client, administrator, page):
+    client.force_login(administrator)
+    assert client.get(f"/admin/sims/account/%00/{page}/").status_code == 404

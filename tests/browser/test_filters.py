@@ -40,7 +40,7 @@ def test_the_whole_count_takes_the_place_of_the_first(open_page):
         assert number == 1
 
     asked = []
-    page.on("request", lambda request: "count=1" in request.url and asked.append(request.url))
+    page.on("request", lambda request: asked.extend([request.url] if "count=1" in request.url else []))
     page.route(re.compile(r"/sims/\?(?!.*(count=1|rows=))"), counted_to_three)
     count, said = page.locator("#list-count"), page.locator("#results-live")
     page.goto(two)
