@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 import structlog
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -27,7 +28,15 @@ def _page(request: HttpRequest, status: int, template: str = "") -> HttpResponse
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400. As bare as a 500: a malformed request may have no session to look at."""
+    """400, or 503 as :func:`server_error`. As bare as a 500: a malformed request may have no session to look at.
+
+    A session that can't be stored is taken by Django for one that has ended meanwhile. What it was may be known from
+    the error that it came of; the view was through by then.
+    """
+    if isinstance(exception, SessionInterrupted) and exception.__context__ is not None:
+        trouble = trouble_of(exception.__context__.__context__)
+        if trouble is not None:
+            return _not_stored(trouble, surely=False)
     return _bare(400)
 
 
@@ -53,14 +62,18 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """
     # Django calls this while it handles the exception, wherever that was raised.
     trouble = trouble_of(sys.exc_info()[1])
-    if trouble is None:
-        return _bare(500)
+    # Who loses the database while it commits can't know which of both it did.
+    surely = trouble not in (Trouble.AWAY, Trouble.BUSY)
+    return _bare(500) if trouble is None else _not_stored(trouble, surely=surely)
+
+
+def _not_stored(trouble: Trouble, *, surely: bool) -> HttpResponse:
+    """503; ``surely`` where nothing can have been done."""
     title, text = _TROUBLES[trouble]()
-    if trouble in (Trouble.AWAY, Trouble.BUSY):
-        # Who loses the database while it commits can't know which of both it did.
-        advice = _("What you asked for may or may not have been done: please look before you try again in a minute.")
-    else:
+    if surely:
         advice = _("What you asked for was not done. Please go back and try again in a minute.")
+    else:
+        advice = _("What you asked for may or may not have been done: please look before you try again in a minute.")
     log.warning("request.not_stored", trouble=str(trouble))
     response = _bare(503, title=title, text=text, advice=advice)
     response["Retry-After"] = str(RETRY_AFTER)

@@ -41,11 +41,16 @@ def code_of(secret: str, steps: int = 0) -> str:
     return totp.format_hotp_value(totp.hotp_value(secret, step))
 
 
-def set_up(client: Client) -> tuple[str, list[str]]:
-    """The secret of the app and the recovery codes."""
+def new_secret(client: Client) -> str:
+    """What the page shows for the app."""
     page = client.get(SET_UP).content.decode()
     [shown] = re.findall(r"data-factor-secret>([^<]*)<", page)
-    secret = shown.replace(" ", "")
+    return str(shown.replace(" ", ""))
+
+
+def set_up(client: Client) -> tuple[str, list[str]]:
+    """The secret of the app and the recovery codes."""
+    secret = new_secret(client)
     answer = client.post(SET_UP, {"code": code_of(secret)})
     assert answer.status_code == 200
     codes = re.findall(r"<li>(\d{4} \d{4})</li>", answer.content.decode())

@@ -12,22 +12,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import Error, connection
 from django.test import Client
+from django.utils import timezone
 
 from core import exports
 from core.models import AuditEntry, Export
 from core.spreadsheets import Column, Table
-from notifications.models import Push
-from notifications.services import sources
+from notifications.models import Delivery, Forward, Push
+from notifications.services import sending, sources
+from notifications.tests.deliveries.conftest import forward, loopback_allowed, make_event, make_rule, receiver, store
 from operations import tasks
-from operations.models import Operation
+from operations.models import BatchJob, Operation
 from operations.services import engine
 from operations.tests.fixtures import ask, carrier_sim, plans
 from operations.tests.helpers import changes_of, make_due, run
+from operations.tests.plan_helpers import planned
+from staff.tests.test_second_factor import SET_UP, code_of, new_secret, set_up
+from tests.fixtures import PASSWORD
 
-__all__ = ["ask", "carrier_sim", "plans"]
+__all__ = [
+    "ask",
+    "carrier_sim",
+    "forward",
+    "loopback_allowed",
+    "make_event",
+    "make_rule",
+    "plans",
+    "receiver",
+    "store",
+]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -173,6 +189,76 @@ def test_a_change_is_refused_whole_and_taken_afterwards(kind, fault, make_sim, a
 
     assert client.post(address, {**form, "nonce": "nonce-1-of-two"}).status_code == 303
     assert Operation.objects.count() == AuditEntry.objects.filter(action="operation.requested").count() == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_job_is_confirmed_whole_or_not_at_all(kind, fault, make_sim, agent, login):
+    if kind == "full" and connection.vendor == "postgresql":
+        pytest.skip("the row that changes finds room in its page")
+    client = login(agent)
+    client.raise_request_exception = False
+    job = planned(agent, [make_sim() for _ in range(3)])
+    address, form = f"/jobs/{job.pk}/confirm/", {"reason": "x" * 900, "ticket": "T-1"}
+    with fault(kind):
+        answer = client.post(address, form)
+        assert (answer.status_code, answer["Retry-After"]) == (503, "30")
+        assert client.get(f"/jobs/{job.pk}/").status_code == 200
+    job.refresh_from_db()
+    assert (job.state, job.reason) == ("planned", "")
+    assert not AuditEntry.objects.filter(action="job.confirmed").exists()
+
+    assert client.post(address, form).status_code == 303
+    assert BatchJob.objects.get(pk=job.pk).state == "running"
+
+
+def test_a_second_factor_is_set_up_with_its_codes_or_not_at_all(viewer, login):
+    client = login(viewer)
+    client.raise_request_exception = False
+    client.get("/profile/")
+    with reading_only():
+        answer = client.get(SET_UP)
+        assert (answer.status_code, answer["Retry-After"]) == (503, "30"), "the secret lies in the session till then"
+    code = code_of(new_secret(client))
+    with reading_only():
+        assert client.post(SET_UP, {"code": code}).status_code == 503
+    assert not Authenticator.objects.exists()
+    _secret, codes = set_up(client)
+    assert Authenticator.objects.count() == 2
+
+    entering = Client(raise_request_exception=False)
+    entering.post("/login/", {"username": viewer.username, "password": PASSWORD})
+    with reading_only():
+        assert entering.post("/login/code/", {"code": codes[0]}).status_code == 503
+        assert entering.get("/profile/").status_code == 302, "not in"
+    assert entering.post("/login/code/", {"code": codes[0]}).status_code == 302
+    assert entering.get("/profile/").status_code == 200, "the code was not used up"
+
+
+def test_a_webhook_is_sent_when_that_can_be_noted_and_again_when_it_was_not(forward, receiver, store, monkeypatch):
+    store(forward)
+    with reading_only(), pytest.raises(Error):
+        sending.send_forward(forward.pk)
+    assert receiver.received == []
+    post, broken = sending.post, contextlib.ExitStack()
+
+    def post_and_break(*given: Any, **named: Any) -> Any:
+        answer = post(*given, **named)
+        broken.enter_context(reading_only())
+        return answer
+
+    monkeypatch.setattr(sending, "post", post_and_break)
+    with broken, pytest.raises(Error):
+        sending.send_forward(forward.pk)
+    monkeypatch.setattr(sending, "post", post)
+    assert Delivery.objects.get().state == Delivery.State.QUEUED
+
+    past = timezone.now() - sending.LEASE
+    Forward.objects.update(lease_until=past)
+    Delivery.objects.update(next_attempt_at=past)
+    assert sending.send_forward(forward.pk) == 1
+    assert Delivery.objects.get().state == Delivery.State.DELIVERED
+    first, second = (got.headers["X-Portal-Delivery"] for got in receiver.received)
+    assert first == second
 
 
 @pytest.mark.parametrize("kind", KINDS)
