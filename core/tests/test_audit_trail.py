@@ -262,3 +262,30 @@ def test_an_entry_committed_late_is_sealed_late():
     for _time in range(3):
         audit_chain.seal()
     assert AuditChain.objects.get().settled == AuditEntry.objects.latest("pk").pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_that_seal_at_once_make_one_chain():
+    start = threading.Barrier(4)
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            start.wait(10)
+            for _time in range(5):
+                act()
+                audit_chain.seal()
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            failed.append(error)
+        finally:
+            connection.close()
+
+    sealers = [threading.Thread(target=work) for _ in range(4)]
+    for sealer in sealers:
+        sealer.start()
+    for sealer in sealers:
+        sealer.join()
+    assert failed == []
+    audit_chain.seal()
+    assert list(AuditSeal.objects.order_by("sequence").values_list("sequence", flat=True)) == list(range(1, 21))
+    assert verify()[0] == 0
