@@ -2,7 +2,8 @@
 
 PostgreSQL's index has the SIMs of each group of three letters, and goes through those of every group that it is asked
 for. Of a word that most of the fleet has (``customer-996``) that takes longer than all else together, so the index is
-asked for the telling part alone, and of what it answers only those SIMs are taken that have the whole.
+asked for the telling part alone; numbers of five and more digits are asked of another one, by groups of five. Of what
+an index answers only those SIMs are taken that have the whole.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from django.db.models.functions import StrIndex
 from django.db.models.lookups import GreaterThan
 
 from sims.models import Sim
+from sims.models.indexes import HasDigits
 
 SHORTEST = 3
 """Characters; less than that is in nearly every SIM."""
 
 _NUMBER_LIKE = re.compile(r"[\d\s.,/()+\-‐-―−'·]+\Z")
 _NOT_A_DIGIT = re.compile(r"\D+")
+_DIGITS = re.compile(rf"[0-9]{{{HasDigits.WIDTH},}}\Z")
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 _COMMON = 4
 """A group of letters that more than one SIM in so many has is not worth asking for, beside one that is rare."""
@@ -104,13 +107,24 @@ def telling_part(term: str, sample: tuple[frozenset[str], ...]) -> str:
 
 def _has(term: str) -> Q:
     """The condition that the search text has ``term`` in it."""
-    part = term
-    # Groups of digits are quick to go through; what takes time there is how many SIMs have all of them.
-    if connection.vendor == "postgresql" and any(map(str.isalpha, term)):
-        part = telling_part(term, _sample(int(time.monotonic() / _KEPT)))
-    condition = Q(search__contains=part)
-    # By a function that no index serves, or the index would be asked for all of it again.
-    return condition if part == term else condition & Q(GreaterThan(StrIndex("search", Value(term)), 0))
+    asked = _asked_of_the_index(term) if connection.vendor == "postgresql" else None
+    if asked is None:
+        return Q(search__contains=term)
+    # The whole by a function that no index serves, or the index would be asked for all of it again; and first, for it
+    # is quick where a SIM that something else has found is looked at.
+    return Q(GreaterThan(StrIndex("search", Value(term)), 0)) & asked
+
+
+def _asked_of_the_index(term: str) -> Q | None:
+    """What finds few SIMs that have not ``term``, quicker than ``term`` itself; ``None`` where nothing does."""
+    texts, groups = _sample(int(time.monotonic() / _KEPT))
+    if _DIGITS.match(term):
+        # What many have is soon found by reading along.
+        is_common = sum(term in text for text in texts) * _COMMON > len(texts) >= _ENOUGH
+        return None if is_common else Q(HasDigits("search", term))
+    # Three and four digits: their groups are quick to go through.
+    part = telling_part(term, groups) if any(map(str.isalpha, term)) else term
+    return None if part == term else Q(search__contains=part)
 
 
 def _groups(text: str) -> frozenset[str]:
@@ -122,8 +136,8 @@ def _groups(text: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
-def _sample(_period: int) -> tuple[frozenset[str], ...]:
-    """The groups of some hundred search texts from all over the fleet, which PostgreSQL keeps to plan by."""
+def _sample(_period: int) -> tuple[tuple[str, ...], tuple[frozenset[str], ...]]:
+    """Some hundred search texts from all over the fleet, which PostgreSQL keeps to plan by, and the groups of each."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT histogram_bounds::text::text[] FROM pg_stats "
@@ -131,7 +145,8 @@ def _sample(_period: int) -> tuple[frozenset[str], ...]:
             [Sim._meta.db_table],
         )
         found = cursor.fetchone()
-    return tuple(_groups(f"\n{text}\n") for text in (found and found[0]) or ())
+    texts = tuple((found and found[0]) or ())
+    return texts, tuple(_groups(f"\n{text}\n") for text in texts)
 
 
 def _whole_identifier(digits: str) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 from django.db import connection
@@ -191,3 +192,50 @@ def test_postgresql_finds_what_a_plain_look_finds(make_sim):
     assert shortened > 15
     assert "sim_search" in search.find(Sim.objects.all(), search.Query(("customer-59",))).explain()
     search._sample.cache_clear()
+
+
+@pytest.mark.postgres
+def test_postgresql_finds_numbers_by_groups_of_five(make_sim):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite looks through all texts as it is")
+    choice = random.Random(9)
+    for number in range(60):
+        counted = f"{number % 7:06d}{number:05d}"
+        make_sim(
+            giccid=f"898601{counted:0>13}5",
+            imsi=f"46001{number:010d}",
+            msisdn=f"86{choice.randrange(10**9):011d}",
+            custom1=f"order {choice.randrange(10**7)}",
+            custom2=f"{choice.randrange(10**4)}-{choice.randrange(10**4)}",
+        )
+    texts = dict(Sim.objects.values_list("pk", "search"))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    found = 0
+    for _ in range(120):
+        digits = choice.choice(
+            [*re.findall("[0-9]{5,}", choice.choice([*texts.values()])), f"{choice.randrange(10**8)}"]
+        )
+        start = choice.randrange(max(1, len(digits) - 5))
+        term = digits[start : start + choice.randrange(5, 21)]
+        sims = search.find(Sim.objects.all(), search.Query((term,)))
+        assert {sim.pk for sim in sims} == {pk for pk, text in texts.items() if term in text}, term
+        found += bool(sims)
+    assert 60 < found < 120
+    assert "sim_digits" in search.find(Sim.objects.all(), search.Query(("00012",))).explain()
+    assert "sim_digits" not in search.find(Sim.objects.all(), search.Query(("0012",))).explain()
+
+
+@pytest.mark.postgres
+def test_a_number_that_many_have_is_found_by_reading_along(make_sim):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite looks through all texts as it is")
+    for number in range(60):
+        make_sim(imsi=f"46001{number:010d}")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE sims_sim")
+    search._sample.cache_clear()
+    many, few = (search.find(Sim.objects.all(), search.Query((term,))) for term in ("4600100000", "4600100000000042"))
+    search._sample.cache_clear()
+    assert (many.count(), "sims_digit_groups" in str(many.query)) == (60, False)
+    assert "sims_digit_groups" in str(few.query)
