@@ -285,7 +285,8 @@ class SimFilterSet(FilterSet):
             # What is asked by more and less stands in the index beside each place.
             places[0] = places[0].filter(rest)
         elif beside and rest:
-            beside.append(Sim.objects.filter(rest))
+            # First, too: a SIM is in its table once, so that the first thousand are found without the others.
+            places.append(Sim.objects.filter(rest))
         return common_keys([*places, *beside], "giccid") if places or beside else None
 
     @property

@@ -44,8 +44,9 @@ SORT_KEYS: dict[str, str | Expression] = {
 
 FILTERS_OF_ONE_VALUE = ("account", "status", "plan", "pool", "online", "country", "apn")
 """Of these, what people filter by as a rule: one value, whose SIMs the index has in the order of giccid."""
-RANGES = ("quota_percent", "last_session_at")
-"""What else is filtered by is more and less: the indexes above have it beside them, to tell without reading the SIM."""
+RANGES = {"quota": "quota_percent", "seen": "last_session_at"}
+"""What else is filtered by is more and less: the indexes above and each other's have it beside them, to tell without
+reading the SIM."""
 
 
 class SearchIndex(models.Index):
@@ -106,11 +107,11 @@ def list_indexes() -> list[models.Index]:
     """The indexes of ``Sim.Meta``. giccid has its own already, being unique."""
     indexes: list[models.Index] = []
     for name, key in SORT_KEYS.items():
-        beside = RANGES if name in FILTERS_OF_ONE_VALUE else ()
+        beside = list(RANGES.values()) if name in (*FILTERS_OF_ONE_VALUE, *RANGES) else []
         if isinstance(key, Expression):
             # With the column beside its expression: only then does PostgreSQL count by the index alone.
             [column] = key.get_source_expressions()
-            include = [column.name.removesuffix("_id"), *beside]
+            include = list(dict.fromkeys([column.name.removesuffix("_id"), *beside]))
             indexes.append(models.Index(key, F("giccid"), name=f"sim_by_{name}", include=include))
         elif name != "giccid":
             fields = [key.removesuffix("_id"), "giccid"]
