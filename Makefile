@@ -84,7 +84,7 @@ test-sqlite: .venv/installed-dev
 	@TEST_DATABASE=sqlite $(PYTEST) -m "not browser" $(ARGS)
 
 test-browser: .venv/installed-dev
-	@if $(BIN) -m tests.browser.chromium; then $(BIN) -m pytest -m browser $(ARGS); fi
+	@if $(BIN) -m tests.browser.chromium; then $(BIN) -m pytest tests/browser $(ARGS); fi
 
 test-postgres: .venv/installed-dev
 	@echo "The suite on PostgreSQL: all that asks for a database"

@@ -24,6 +24,8 @@ from notifications.models import Severity
 
 Detail = Mapping[str, Any]
 Words = Callable[[float | None, Detail], str]
+LONG_SILENCE = 72
+"""Hours from which on days are told: nobody reads 1704 hours."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +130,14 @@ def _expired(value: float | None, detail: Detail) -> str:
 
 def _silent(value: float | None, detail: Detail) -> str:
     last = _moment(detail, "lastSessionTime")
-    hours = (
-        ngettext("no session for %(number)s hour", "no session for %(number)s hours", int(value))
-        % {"number": _number(value)}
-        if value is not None
-        else ""
-    )
-    return _joined(hours, _("the last one %(time)s") % {"time": last} if last else "")
+    silence = ""
+    if value is not None and value >= LONG_SILENCE:
+        days = int(value // 24)
+        silence = ngettext("no session for %(number)s day", "no session for %(number)s days", days) % {"number": days}
+    elif value is not None:
+        hours = {"number": _number(value)}
+        silence = ngettext("no session for %(number)s hour", "no session for %(number)s hours", int(value)) % hours
+    return _joined(silence, _("the last one %(time)s") % {"time": last} if last else "")
 
 
 def _device(value: float | None, detail: Detail) -> str:

@@ -9,6 +9,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from tests.servers import Simulator
 
 PASSWORD = "correct horse battery"
+JOINED = datetime.now(UTC)
+"""When every user of this process joined: with the same key and rights it is the same user for what is kept for users
+(core/prepared.py), which most of them would have made anew otherwise."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -170,13 +174,19 @@ def mirrored(simulator: Simulator, db: None) -> Callable[[str], Sim]:
 def make_user(db: None) -> Callable[..., User]:
     """``make_user(role, accounts=None, **fields)``: a user of that role; sees all accounts, or those named."""
     from django.contrib.auth.models import Group
+    from django.core.management.color import no_style
+    from django.db import connection
 
     from staff.models import AccountScope, User
 
     numbers = itertools.count(1)
+    # PostgreSQL would go on with the numbers of users that were rolled back; see JOINED.
+    with connection.cursor() as cursor:
+        for statement in connection.ops.sequence_reset_sql(no_style(), [User]):
+            cursor.execute(statement)
 
     def make(role: str, accounts: list[str] | None = None, **fields: Any) -> User:
-        fields.setdefault("username", f"{role.lower()}{next(numbers)}")
+        fields = {"username": f"{role.lower()}{next(numbers)}", "date_joined": JOINED} | fields
         user = User(all_accounts=accounts is None, **fields)
         user.set_password(PASSWORD)
         user.save()

@@ -167,6 +167,13 @@ def test_every_kind_has_words_whatever_its_detail_holds(kind):
     assert kinds.label_of(kind) != kind
 
 
+@pytest.mark.parametrize(
+    ("hours", "said"), [(1, "1 hour"), (48, "48 hours"), (71, "71 hours"), (72, "3 days"), (1704.5, "71 days")]
+)
+def test_a_long_silence_is_told_in_days(hours, said):
+    assert kinds.describe("NO_SESSION_CONNECTION", hours, {}) == f"no session for {said}"
+
+
 def operation_on(sim, actor, **fields):
     values = {"sim": sim, "actor": actor, "kind": "suspend", "state": "unknown", "reason": "r", **fields}
     return Operation.objects.create(**values)
