@@ -118,16 +118,15 @@ def test_rows_of_the_code_before_get_the_giccid_of_their_sim(fleet: list[Sim]) -
 
 @pytest.mark.postgres
 @pytest.mark.django_db
-@pytest.mark.parametrize(("left", "dropped"), [("quota", "seen"), ("seen", "quota")])
-def test_quota_and_last_session_are_found_together_by_the_index_of_either(left: str, dropped: str) -> None:
+@pytest.mark.parametrize("left", ["sim_by_quota", "sim_by_seen"])
+def test_quota_and_last_session_are_found_together_by_the_index_of_either(left: str) -> None:
     request: Any = None
     filters = SimFilterSet(data=QueryDict("seen=within-1d&quota=0-50"), queryset=Sim.objects.all(), request=request)
     with connection.cursor() as cursor:
-        # A table without rows is read whole otherwise.
-        cursor.execute(
-            f"SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; DROP INDEX sim_by_{dropped}"
-        )
-    assert f"Index Only Scan using sim_by_{left} " in filters.qs.values("giccid").explain()
+        # In a table without rows any way is as short as another.
+        others = ", ".join(index.name for index in Sim._meta.indexes if index.name != left)
+        cursor.execute(f"SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; DROP INDEX {others}")
+    assert f"Index Only Scan using {left} " in filters.qs.values("giccid").explain()
 
 
 @pytest.mark.postgres
