@@ -117,13 +117,16 @@ def _has(term: str) -> Q:
 
 def _asked_of_the_index(term: str) -> Q | None:
     """What finds few SIMs that have not ``term``, quicker than ``term`` itself; ``None`` where nothing does."""
+    is_number, is_word = bool(_DIGITS.match(term)), any(map(str.isalpha, term))
+    if not (is_number or is_word):
+        # Three and four digits: their groups are quick to go through.
+        return None
     texts, groups = _sample(int(time.monotonic() / _KEPT))
-    if _DIGITS.match(term):
+    if is_number:
         # What many have is soon found by reading along.
         is_common = sum(term in text for text in texts) * _COMMON > len(texts) >= _ENOUGH
         return None if is_common else Q(HasDigits("search", term))
-    # Three and four digits: their groups are quick to go through.
-    part = telling_part(term, groups) if any(map(str.isalpha, term)) else term
+    part = telling_part(term, groups)
     return None if part == term else Q(search__contains=part)
 
 

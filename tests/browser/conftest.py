@@ -52,8 +52,9 @@ class Carrier:
         ).json()
         changes = requests.get(f"{self.url}/_simulator/changes", timeout=10).json()["data"]
         used = self._given | {change["giccid"] for change in changes}
-        # The first few are those that a list shows first, for tests that take them from there.
-        sim: dict[str, Any] = next(sim for sim in page["data"][3:] if sim["giccid"] not in used)
+        # The first few last: they are those that a list shows first, for tests that take them from there.
+        sims = [*page["data"][3:], *page["data"][:3]]
+        sim: dict[str, Any] = next(sim for sim in sims if sim["giccid"] not in used)
         self._given.add(sim["giccid"])
         return sim
 
