@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import subprocess
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,7 +29,6 @@ from operations.tests.job_fixtures import carrier_sims, start_job
 from sims.models import Sim, SyncRun, TimelineEvent
 from sims.services import sync
 from smarthub import contract
-from tests.servers import wait_until
 
 __all__ = ["ask", "carrier_sim", "carrier_sims", "plans", "start_job"]
 
@@ -64,24 +61,14 @@ def back_up(file: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def _nothing_runs(name: str) -> bool:
-    """Whether nobody else has the SQLite file open, such as a process that an earlier test has just ended."""
-    with closing(sqlite3.connect(name)) as database:
-        try:
-            return bool(database.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",))
-        except sqlite3.OperationalError:
-            return False
-
-
 def put_back(file: Path) -> None:
-    """As docs/operations.md says, while nothing runs."""
+    """As docs/operations.md says, while nothing runs. SQLite's pages are written by SQLite, in place of a copy of the
+    file: of the tests before, some thread or process may still have it open."""
     name = connection.settings_dict["NAME"]
     connection.close()
     if connection.vendor == "sqlite":
-        wait_until(partial(_nothing_runs, name), seconds=30, what="the database to be nobody's")
-        for end in ("-wal", "-shm"):
-            Path(f"{name}{end}").unlink(missing_ok=True)
-        shutil.copy(file, name)
+        with closing(sqlite3.connect(file)) as backup, closing(sqlite3.connect(name, timeout=20)) as database:
+            backup.backup(database)
         return
     empty = ["--command", "DROP SCHEMA public CASCADE", "--command", "CREATE SCHEMA public"]
     for program, options in (("psql", empty), ("pg_restore", ["--single-transaction", str(file)])):
