@@ -119,7 +119,7 @@ def _asked_of_the_index(term: str) -> Q | None:
     """What finds few SIMs that have not ``term``, quicker than ``term`` itself; ``None`` where nothing does."""
     is_number, is_word = bool(_DIGITS.match(term)), any(map(str.isalpha, term))
     if not (is_number or is_word):
-        # Three and four digits: their groups are quick to go through.
+        # A few digits, whose groups are quick to go through, or digits with something between.
         return None
     texts, groups = _sample(int(time.monotonic() / _KEPT))
     if is_number:
